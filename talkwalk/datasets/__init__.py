@@ -1,0 +1,1 @@
+"""Publishers' file formats, each turned into a `Catalog`."""

@@ -1,0 +1,1 @@
+"""The items: catalogue tables, and search among their vectors."""

@@ -1,0 +1,229 @@
+"""A catalogue: typed items, and optionally the people who use them and what they did."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from talkwalk.files import atomic_folder
+from talkwalk.schema import Kind, Row, Schema, check_value, is_missing, unknown
+
+INTERACTION_COLUMNS = ("user_id", "item_id", "timestamp")
+
+
+class Catalog:
+    """Items with their schema; ids are strings.
+
+    Attributes:
+        schema: What the columns mean.
+        items: Item attributes, indexed by id.
+        users: User attributes, indexed by id; empty when there are none.
+        interactions: Columns user_id, item_id, timestamp, optional rating and split ("train", "valid" or
+            "test", by time per user); None when there are none.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        items: pd.DataFrame,
+        users: pd.DataFrame | None = None,
+        interactions: pd.DataFrame | None = None,
+    ) -> None:
+        self.schema = schema
+        self.items = _table(items, schema.items, "item")
+        self.users = _table(users if users is not None else pd.DataFrame(), schema.users, "user")
+        if interactions is not None:
+            missing = [name for name in INTERACTION_COLUMNS if name not in interactions]
+            if missing:
+                raise ValueError(f"interactions must have the columns {INTERACTION_COLUMNS}, missing {missing}")
+            interactions = interactions.astype({"user_id": str, "item_id": str})
+        self.interactions = interactions
+        self._ranks: dict[str, pd.Series] = {}
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __repr__(self) -> str:
+        seen = 0 if self.interactions is None else len(self.interactions)
+        return f"Catalog({self.schema.domain}: {len(self.items)} items, {len(self.users)} users, {seen} interactions)"
+
+    @property
+    def ids(self) -> list[str]:
+        """Item ids, in table order."""
+        return [str(i) for i in self.items.index]
+
+    def row(self, item_id: str) -> dict[str, Any]:
+        """The present attributes of one item.
+
+        Raises:
+            ValueError: If the catalogue has no such item.
+        """
+        self.check_ids([item_id])
+        return present(self.items.loc[item_id].to_dict())
+
+    def rows(self, item_ids: Sequence[str]) -> list[dict[str, Any]]:
+        return [self.row(item_id) for item_id in item_ids]
+
+    def user(self, user_id: str) -> dict[str, Any]:
+        """The present attributes of one user.
+
+        Raises:
+            ValueError: If the catalogue has no such user.
+        """
+        if user_id not in self.users.index:
+            raise ValueError(f"unknown user id {user_id!r}: the catalogue has {len(self.users)} users")
+        return present(self.users.loc[user_id].to_dict())
+
+    def check_ids(self, item_ids: Sequence[str]) -> None:
+        """Raise `ValueError` for the first id that is not in the catalogue."""
+        for item_id in item_ids:
+            if not isinstance(item_id, str):
+                raise ValueError(f"item ids must be strings, got {item_id!r}")
+            if item_id not in self.items.index:
+                raise ValueError(f"unknown item id {item_id!r}: the catalogue has {len(self.items)} items")
+
+    def features(self) -> np.ndarray:
+        """Encoder input of every item, float32 (items, input width)."""
+        return self.schema.featurize(items=self.items).joined()
+
+    def ranks(self, attribute: str) -> pd.Series:
+        """Rank in this catalogue (0 lowest, 1 highest, ties in the middle) of every item's value, NaN if missing."""
+        known = {a.name for a in self.schema.ordered}
+        if attribute not in known:
+            raise ValueError(unknown("ordered attribute", attribute, known))
+        if attribute not in self._ranks:
+            column = pd.to_numeric(self.items[attribute])
+            self._ranks[attribute] = (column.rank(method="average") - 0.5) / max(column.notna().sum(), 1)
+        return self._ranks[attribute]
+
+    def matching(self, where: Mapping[str, Any]) -> list[str]:
+        """Ids of the items that satisfy every condition.
+
+        Args:
+            where: Attribute to a value (equal, or among a multi attribute's names), a list of values (any of
+                them), or for ordered attributes a (low, high) tuple, either end None, both ends included.
+        """
+        keep = np.ones(len(self.items), dtype=bool)
+        for name, condition in where.items():
+            attribute = self.schema.items.get(name)
+            if attribute is None:
+                raise ValueError(unknown("item attribute", name, self.schema.items))
+            column = self.items[name]
+            if attribute.kind is Kind.ORDERED and isinstance(condition, tuple):
+                keep &= _between(name, column, condition)
+                continue
+            wanted = list(condition) if isinstance(condition, (list, set, frozenset)) else [condition]
+            for value in wanted:
+                check_value(attribute, value)
+            if attribute.kind is Kind.MULTI:
+                sets = [set() if is_missing(v) else set(v) for v in column]
+                keep &= np.array([not names.isdisjoint(wanted) for names in sets], dtype=bool)
+            else:
+                keep &= column.isin(wanted).to_numpy()
+        return [str(i) for i in self.items.index[keep]]
+
+    def add(self, rows: Mapping[str, Row]) -> None:
+        """Add or replace items in place; nothing changes if any row is bad."""
+        for row in rows.values():
+            self.schema.check_row(row, entity="item")
+        new = pd.DataFrame.from_dict({i: dict(row) for i, row in rows.items()}, orient="index")
+        new = new.reindex(columns=self.items.columns)
+        kept = self.items.drop(index=[i for i in rows if i in self.items.index])
+        self.items = _table(pd.concat([kept.astype(object), new.astype(object)]), self.schema.items, "item")
+        self._ranks.clear()
+
+    def remove(self, item_ids: Sequence[str]) -> None:
+        """Remove items in place; nothing changes if any id is unknown."""
+        self.check_ids(item_ids)
+        self.items = self.items.drop(index=list(item_ids))
+        self._ranks.clear()
+
+    def fingerprint(self) -> str:
+        """Hash of the schema and the items."""
+        content = pd.util.hash_pandas_object(self.items.map(str), index=True).to_numpy().tobytes()
+        return hashlib.sha256(self.schema.fingerprint().encode() + content).hexdigest()[:16]
+
+    def save(self, folder: str | Path) -> None:
+        """Write schema.yaml and the parquet tables; the folder appears whole or not at all."""
+        with atomic_folder(Path(folder)) as temporary:
+            self.schema.save(temporary / "schema.yaml")
+            self.items.to_parquet(temporary / "items.parquet")
+            if len(self.users):
+                self.users.to_parquet(temporary / "users.parquet")
+            if self.interactions is not None:
+                self.interactions.to_parquet(temporary / "interactions.parquet")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Catalog:
+        """Read a catalogue folder.
+
+        Raises:
+            FileNotFoundError: If the folder, its schema.yaml or its items.parquet is missing.
+        """
+        folder = Path(folder)
+        if not (folder / "items.parquet").is_file():
+            raise FileNotFoundError(
+                f"no catalogue at {folder}: it needs schema.yaml and items.parquet; "
+                "data/scripts/prepare_catalog.py makes one"
+            )
+        tables = {n: _read(folder / f"{n}.parquet") for n in ("items", "users", "interactions")}
+        items = tables["items"]
+        assert items is not None  # checked above
+        return cls(Schema.load(folder / "schema.yaml"), items, tables["users"], tables["interactions"])
+
+
+def present(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """The row without missing cells, with plain Python values."""
+    return {str(name): _plain(value) for name, value in row.items() if not is_missing(value)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _read(path: Path) -> pd.DataFrame | None:
+    return pd.read_parquet(path) if path.is_file() else None
+
+
+def _table(table: pd.DataFrame, attributes: Mapping[str, Any], entity: str) -> pd.DataFrame:
+    """Checked copy with string ids, the schema's columns in the schema's order, lists where several names may be."""
+    table = table.copy()
+    table.index = pd.Index([str(i) for i in table.index], dtype=object, name="id")
+    repeated = table.index[table.index.duplicated()]
+    if len(repeated):
+        raise ValueError(f"{entity} ids must be unique, {repeated[0]!r} occurs more than once")
+    for column in table.columns:
+        if column not in attributes:
+            raise ValueError(unknown(f"{entity} column", str(column), attributes))
+    table = table.reindex(columns=list(attributes))
+    for name, attribute in attributes.items():
+        if attribute.kind is Kind.ORDERED:
+            table[name] = pd.to_numeric(table[name])
+        elif attribute.kind is Kind.MULTI:
+            table[name] = pd.Series([_list(v) for v in table[name]], index=table.index, dtype=object)
+    return table
+
+
+def _list(value: Any) -> list[str]:
+    if is_missing(value):
+        return []
+    return [value] if isinstance(value, str) else [str(v) for v in value]
+
+
+def _between(name: str, column: pd.Series, bounds: tuple[Any, ...]) -> np.ndarray:
+    if len(bounds) != 2 or not all(b is None or isinstance(b, (int, float)) for b in bounds):
+        raise ValueError(f"where[{name!r}] must be (low, high) with numbers or None, got {bounds!r}")
+    low, high = bounds
+    inside = column.notna()
+    if low is not None:
+        inside &= column >= low
+    if high is not None:
+        inside &= column <= high
+    return inside.to_numpy()
