@@ -1,0 +1,243 @@
+"""Human wordings of attribute values, of combinations, and of who goes with what, read from YAML.
+
+A value's key is its name, or for ordered attributes a range: "1970-1979" in the attribute's own units, or
+"0%-20%" as ranks in the catalogue. Both ends belong to a range in own units; of a rank range, the lower one.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from talkwalk.schema import Attribute, Kind, Schema, is_missing, unknown
+from talkwalk.splits import Split, split_of
+
+RANGE = re.compile(r"^\s*(-?\d+(?:\.\d+)?)(%?)\s*-\s*(-?\d+(?:\.\d+)?)(%?)\s*$")
+
+Wordings = tuple[str, ...]
+ByValue = dict[str, dict[str, Wordings]]  # attribute -> value or range -> wordings
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A range of an ordered attribute, in its own units or in ranks (0..1)."""
+
+    low: float
+    high: float
+    in_ranks: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Band:
+        match = RANGE.match(text)
+        if match is None or bool(match[2]) != bool(match[4]):
+            raise ValueError(f'range must look like "1970-1979" or "0%-20%", got {text!r}')
+        scale = 100.0 if match[2] else 1.0
+        low, high = float(match[1]) / scale, float(match[3]) / scale
+        if low > high:
+            raise ValueError(f"range must be increasing, got {text!r}")
+        return cls(low, high, bool(match[2]))
+
+    def holds(self, value: float, attribute: Attribute) -> bool:
+        """Whether `value`, in the attribute's own units, lies in the range."""
+        if not self.in_ranks:
+            return self.low <= value <= self.high
+        unit = float(attribute.to_unit(np.array(value)))
+        return self.low <= unit < self.high or (self.high == 1.0 and unit == 1.0)
+
+    def units(self, attribute: Attribute) -> tuple[float, float]:
+        """Both ends on the attribute's [0, 1] scale."""
+        if self.in_ranks:
+            return self.low, self.high
+        low, high = attribute.to_unit(np.array([self.low, self.high]))
+        return float(low), float(high)
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """What a combination of user attributes means."""
+
+    when: Mapping[str, Any]
+    wordings: Wordings
+
+
+@dataclass(frozen=True, slots=True)
+class Affinity:
+    """Which people go with which items (high), or do not (low)."""
+
+    user: Mapping[str, Any]
+    item: Mapping[str, Any]
+    high: bool
+    wordings: Wordings
+
+
+@dataclass(frozen=True)
+class Descriptions:
+    """All wordings of one domain."""
+
+    items: ByValue = field(default_factory=dict)
+    users: ByValue = field(default_factory=dict)
+    composites: tuple[Composite, ...] = ()
+    affinities: tuple[Affinity, ...] = ()
+
+    def part(self, split: Split, *, test: float) -> Descriptions:
+        """Only the wordings that the hash assigns to `split`; values keep their keys, perhaps without wordings."""
+
+        def keep(wordings: Wordings) -> Wordings:
+            return tuple(w for w in wordings if split_of(w, test=test) is split)
+
+        def by_value(block: ByValue) -> ByValue:
+            return {a: {k: keep(w) for k, w in values.items()} for a, values in block.items()}
+
+        composites = tuple(Composite(c.when, keep(c.wordings)) for c in self.composites)
+        affinities = tuple(Affinity(a.user, a.item, a.high, keep(a.wordings)) for a in self.affinities)
+        return Descriptions(
+            by_value(self.items),
+            by_value(self.users),
+            tuple(c for c in composites if c.wordings),
+            tuple(a for a in affinities if a.wordings),
+        )
+
+    def all_wordings(self) -> Iterator[str]:
+        for block in (self.items, self.users):
+            for values in block.values():
+                for wordings in values.values():
+                    yield from wordings
+        for composite in self.composites:
+            yield from composite.wordings
+        for affinity in self.affinities:
+            yield from affinity.wordings
+
+
+def keys_of(attribute: Attribute, value: Any, values: Mapping[str, Wordings]) -> list[str]:
+    """The keys under which `value` is described: its names, or the ranges that hold it."""
+    if is_missing(value):
+        return []
+    if attribute.kind is Kind.ORDERED:
+        return [key for key in values if Band.parse(key).holds(float(value), attribute)]
+    names = value if isinstance(value, (list, tuple)) else [value]
+    return [str(name) for name in names if str(name) in values]
+
+
+def description_files(folder: Path, domain: str) -> list[Path]:
+    """Files under `folder` that belong to `domain`, in a stable order."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no description folder at {folder}")
+    files = [p for p in sorted(folder.rglob("*.yaml")) if f"domain: {domain}" in p.read_text().split("\n\n")[0]]
+    if not files:
+        raise FileNotFoundError(f"no description file under {folder} says `domain: {domain}`")
+    return files
+
+
+def load_descriptions(folder: str | Path, schema: Schema) -> Descriptions:
+    """Read every file of the schema's domain.
+
+    Raises:
+        ValueError: Naming file, entry and field of the first mistake.
+    """
+    result = Descriptions({}, {})
+    composites: list[Composite] = []
+    affinities: list[Affinity] = []
+    for path in description_files(Path(folder), schema.domain):
+        data = read_mapping(path)
+        if "attributes" in data:
+            entity = data.get("entity", "item")
+            attributes, block = (schema.items, result.items) if entity == "item" else (schema.users, result.users)
+            for name, values in data["attributes"].items():
+                block.setdefault(name, {}).update(_values(attributes, name, values, f"{path}: attributes.{name}"))
+        composites += [
+            _composite(schema, e, f"{path}: composites[{i}]") for i, e in enumerate(data.get("composites", ()))
+        ]
+        affinities += [
+            _affinity(schema, e, f"{path}: affinities[{i}]") for i, e in enumerate(data.get("affinities", ()))
+        ]
+    return Descriptions(result.items, result.users, tuple(composites), tuple(affinities))
+
+
+def copy_descriptions(folder: str | Path, domain: str, target: Path) -> None:
+    """Copy the files of `domain` as they are, keeping their places below `folder`."""
+    for path in description_files(Path(folder), domain):
+        place = target / path.relative_to(folder)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place)
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """A YAML file that holds a mapping; a syntax error names the file."""
+    try:
+        data = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise ValueError(f"{path} must hold a mapping, got {type(data).__name__}")
+    return data
+
+
+def _values(attributes: Mapping[str, Attribute], name: str, values: Any, where: str) -> dict[str, Wordings]:
+    if name not in attributes:
+        raise ValueError(f"{where}: {unknown('attribute', name, attributes)}")
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{where} must map values to wordings, got {values!r}")
+    attribute = attributes[name]
+    described = {}
+    for key, wordings in values.items():
+        if attribute.kind is Kind.ORDERED:
+            _parse_band(str(key), where)
+        elif attribute.values and str(key) not in attribute.values:
+            raise ValueError(f"{where}: {unknown('value', str(key), attribute.values)}")
+        described[str(key)] = wordings_of(wordings, f"{where}.{key}")
+    return described
+
+
+def wordings_of(wordings: Any, where: str) -> Wordings:
+    """Check a list of distinct, non-empty strings."""
+    if isinstance(wordings, str):
+        wordings = [wordings]
+    if not isinstance(wordings, list) or not wordings or not all(isinstance(w, str) and w.strip() for w in wordings):
+        raise ValueError(f"{where} must be a list of wordings, got {wordings!r}")
+    return tuple(dict.fromkeys(w.strip() for w in wordings))
+
+
+def _parse_band(key: str, where: str) -> Band:
+    try:
+        return Band.parse(key)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _composite(schema: Schema, entry: Any, where: str) -> Composite:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("when"), Mapping):
+        raise ValueError(f"{where}.when must map user attributes to values, got {entry!r}")
+    _conditions(schema.users, entry["when"], f"{where}.when")
+    return Composite(dict(entry["when"]), wordings_of(entry.get("wordings"), f"{where}.wordings"))
+
+
+def _affinity(schema: Schema, entry: Any, where: str) -> Affinity:
+    for block, attributes in (("user", schema.users), ("item", schema.items)):
+        if not isinstance(entry, Mapping) or not isinstance(entry.get(block), Mapping):
+            raise ValueError(f"{where}.{block} must map attributes to values, got {entry!r}")
+        _conditions(attributes, entry[block], f"{where}.{block}")
+    if entry.get("affinity") not in ("high", "low"):
+        raise ValueError(f"{where}.affinity must be high or low, got {entry.get('affinity')!r}")
+    wordings = wordings_of(entry.get("wordings"), f"{where}.wordings")
+    return Affinity(dict(entry["user"]), dict(entry["item"]), entry["affinity"] == "high", wordings)
+
+
+def _conditions(attributes: Mapping[str, Attribute], conditions: Mapping[str, Any], where: str) -> None:
+    for name, value in conditions.items():
+        attribute = attributes.get(name)
+        if attribute is None:
+            raise ValueError(f"{where}: {unknown('attribute', name, attributes)}")
+        if attribute.kind is Kind.ORDERED:
+            _parse_band(str(value), f"{where}.{name}")
+            continue
+        names: Iterable[Any] = value if isinstance(value, list) else [value]
+        for key in names:
+            if attribute.values and key not in attribute.values:
+                raise ValueError(f"{where}.{name}: {unknown('value', str(key), attribute.values)}")

@@ -1,0 +1,107 @@
+"""The mixture of pairs that Phase 1 trains on, and the held-out pairs that it is judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from talkwalk.config import ContrastiveConfig, HoldoutConfig
+from talkwalk.contrastive.dataset import Pair, distinct, draw, item_pair
+from talkwalk.contrastive.descriptions import Descriptions
+from talkwalk.contrastive.user_metadata import both_pair, composite_pairs, mixed_pairs, user_pair
+from talkwalk.index.catalog import Catalog
+from talkwalk.schema import Row, Schema
+from talkwalk.splits import Split, split_of
+
+OVERDRAW = 20  # held-out pairs must differ in meaning: draw more and keep the distinct ones
+
+
+def item_split(item_id: str, holdout: HoldoutConfig) -> Split:
+    """Whether an item is trained on."""
+    return split_of(f"item:{item_id}", test=holdout.items)
+
+
+def user_split(user_id: str, holdout: HoldoutConfig) -> Split:
+    """Whether a user is trained on."""
+    return split_of(f"user:{user_id}", test=holdout.users)
+
+
+def item_rows(catalog: Catalog, holdout: HoldoutConfig, split: Split) -> list[Row]:
+    """Items of one split."""
+    return list(catalog.rows([i for i in catalog.ids if item_split(i, holdout) is split]))
+
+
+def user_rows(catalog: Catalog, holdout: HoldoutConfig, split: Split) -> list[Row]:
+    """Users of one split."""
+    ids = [str(u) for u in catalog.users.index]
+    return [catalog.user(u) for u in ids if user_split(u, holdout) is split]
+
+
+def training_pairs(
+    catalog: Catalog, descriptions: Descriptions, config: ContrastiveConfig, rng: np.random.Generator
+) -> list[Pair]:
+    """Pairs of training items and users in training wordings."""
+    words = descriptions.part(Split.TRAIN, test=config.holdout.wordings)
+    schema, counts = catalog.schema, config.pairs
+    items = item_rows(catalog, config.holdout, Split.TRAIN)
+    users = user_rows(catalog, config.holdout, Split.TRAIN)
+    composites: list[Pair] = []
+    while words.composites and len(composites) < counts.composites:
+        composites += composite_pairs(words, rng)
+    return [
+        *draw(lambda row: item_pair(row, schema, words, rng), items, counts.items, rng),
+        *draw(lambda row: user_pair(row, schema, words, rng), users, counts.users, rng),
+        *_both(items, users, counts.both, schema, words, rng),
+        *composites[: counts.composites],
+        *mixed_pairs(words.affinities, schema, counts.affinities, rng),
+    ]
+
+
+def heldout_pairs(
+    catalog: Catalog,
+    descriptions: Descriptions,
+    config: ContrastiveConfig,
+    rng: np.random.Generator,
+    wordings: Split,
+) -> list[Pair]:
+    """Pairs of held-out items, of held-out users, and of both side by side, a third each where there are users.
+
+    Each is any part of a row in wordings of the given split; no two of the pairs share their meaning or their words.
+    """
+    words = descriptions.part(wordings, test=config.holdout.wordings)
+    schema, count = catalog.schema, config.test_pairs
+    items = item_rows(catalog, config.holdout, Split.TEST)
+    users = user_rows(catalog, config.holdout, Split.TEST)
+    third = count // 3 if users else 0
+    about_users = draw(lambda row: user_pair(row, schema, words, rng), users, third * OVERDRAW, rng)
+    about_both = _both(items, users, third * OVERDRAW, schema, words, rng)
+    about_items = draw(lambda row: item_pair(row, schema, words, rng), items, (count - 2 * third) * OVERDRAW, rng)
+    return [
+        *distinct(about_items, count - 2 * third),
+        *distinct(about_users, third),
+        *distinct(about_both, third),
+    ]
+
+
+def _both(
+    items: list[Row],
+    users: list[Row],
+    count: int,
+    schema: Schema,
+    words: Descriptions,
+    rng: np.random.Generator,
+) -> list[Pair]:
+    if not users:
+        return []
+    return draw(
+        lambda row: both_pair(row, users[int(rng.integers(len(users)))], schema, words, rng),
+        items,
+        count,
+        rng,
+    )
+
+
+def texts(pairs: Sequence[Pair]) -> list[str]:
+    """The words of every pair."""
+    return [pair.text for pair in pairs]

