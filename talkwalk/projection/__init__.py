@@ -1,0 +1,1 @@
+"""Phase 2: from the language model's hidden state to a point in the space."""

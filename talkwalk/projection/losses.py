@@ -1,0 +1,107 @@
+"""The five losses of the projection, as functions of unit vectors.
+
+Target similarity, directional steering, anchor reconstruction, conversation delta, and context dropout (which alters
+the conversation instead of adding a term); beside them the contrast with the other items of the batch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from talkwalk.config import ContextDropoutConfig
+from talkwalk.llm.conversation import Conversation
+from talkwalk.llm.prompt_text import Verbosity
+
+
+def target_similarity(projected: Tensor, wanted: Tensor) -> Tensor:
+    """Loss 1, mean of 1 - cos(projected, wanted); both (batch, dim)."""
+    return (1 - F.cosine_similarity(projected, wanted, dim=-1)).mean()
+
+
+def directional(steered: Tensor, base: Tensor, steered_wanted: Tensor, base_wanted: Tensor) -> Tensor:
+    """Loss 2, mean of 1 - cos(movement of the projection, movement of what was wanted); all (pairs, dim).
+
+    Rows of `steered` and `base` come from conversations that differ in their last utterance only.
+    """
+    return (1 - F.cosine_similarity(steered - base, steered_wanted - base_wanted, dim=-1)).mean()
+
+
+def reconstruction(decoded: Tensor, description: Tensor) -> Tensor:
+    """Loss 3, mean of 1 - cos(decoder(projected), sentence embedding of the wanted metadata's description)."""
+    return (1 - F.cosine_similarity(decoded, description, dim=-1)).mean()
+
+
+def conversation_delta(
+    before: Tensor, after: Tensor, item_before: Tensor, item_after: Tensor, *, margin: float
+) -> Tensor:
+    """Loss 4, mean hinge: each turn's projection is nearer to its own item than to the other turn's, by `margin`.
+
+    Args:
+        before: Projections of the earlier turns, (pairs, dim).
+        after: Projections of the turns right after them, (pairs, dim).
+        item_before: Items of the earlier turns, (pairs, dim).
+        item_after: Items of the later turns, (pairs, dim).
+        margin: Wanted difference of cosines.
+    """
+    right, wrong = F.cosine_similarity(after, item_after), F.cosine_similarity(after, item_before)
+    right_before, wrong_before = (
+        F.cosine_similarity(before, item_before),
+        F.cosine_similarity(before, item_after),
+    )
+    return (F.relu(margin - right + wrong) + F.relu(margin - right_before + wrong_before)).mean() / 2
+
+
+def in_batch_items(projected: Tensor, items: Tensor, item_keys: Tensor, *, temperature: float) -> Tensor:
+    """Cross-entropy of each projection against the items of the whole batch (InfoNCE, van den Oord et al. 2018).
+
+    Args:
+        projected: Unit vectors, (batch, dim).
+        items: Unit vectors of the target items, (batch, dim); row i belongs to row i.
+        item_keys: Equal keys mark equal items, which are no negatives of each other, (batch,).
+        temperature: Softmax temperature.
+    """
+    logits = projected @ items.T / temperature  # (batch, batch)
+    same = (item_keys[:, None] == item_keys[None, :]) & ~torch.eye(len(items), dtype=torch.bool, device=items.device)
+    return F.cross_entropy(logits.masked_fill(same, float("-inf")), torch.arange(len(items), device=items.device))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ContextDrop:
+    """How one conversation's context is altered before the language model reads it.
+
+    Attributes:
+        first_turn: Earlier turns are dropped.
+        history_order: Order in which the consumed items are told; the last one stays last.
+        verbosity: How much is told of each item.
+    """
+
+    first_turn: int
+    history_order: tuple[int, ...]
+    verbosity: Verbosity
+
+
+def context_dropout(turns: int, history: int, config: ContextDropoutConfig, rng: np.random.Generator) -> ContextDrop:
+    """Loss 5: draw how a conversation of `turns` turns and `history` consumed items is altered."""
+    first = int(rng.integers(0, turns)) if rng.random() < config.drop_turns else 0
+    order = list(range(history))
+    if history > 2 and rng.random() < config.shuffle_history:
+        order = [*rng.permutation(history - 1).tolist(), history - 1]
+    vary = rng.random() < config.vary_verbosity
+    verbosity = list(Verbosity)[int(rng.integers(len(Verbosity)))] if vary else Verbosity.NORMAL
+    return ContextDrop(first, tuple(order), verbosity)
+
+
+def drop_turns(conversation: Conversation, first_turn: int) -> Conversation:
+    """The conversation from `first_turn` on; the system text stays."""
+    return dataclasses.replace(conversation, exchanges=conversation.exchanges[first_turn:])
+
+
+def no_context_drop(history: Sequence[str]) -> ContextDrop:
+    """What the engine shows: everything, in order, at normal verbosity."""
+    return ContextDrop(0, tuple(range(len(history))), Verbosity.NORMAL)

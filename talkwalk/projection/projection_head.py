@@ -1,0 +1,95 @@
+"""From the language model's hidden state to a unit vector in the space."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+CURRENT, BACK = 0, 1  # anchor slots
+SLOTS = 2
+
+
+class Projected(NamedTuple):
+    """Where conversations stand.
+
+    Attributes:
+        positions: Unit vectors, (batch, dim).
+        gates: How much of each anchor slot the position keeps, (batch, slots); zeros for the absolute head.
+    """
+
+    positions: Tensor
+    gates: Tensor
+
+
+class AbsoluteHead(nn.Module):
+    """The founding two-layer head: the state alone says where to go.
+
+    Args:
+        llm_dim: Hidden size of the language model.
+        dim: Dimension of the space.
+        hidden: Width of the hidden layer.
+        dropout: Dropout on the hidden layer.
+    """
+
+    def __init__(self, llm_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1) -> None:
+        super().__init__()
+        # a few of a language model's channels are a hundred times larger than the rest
+        self.norm = nn.LayerNorm(llm_dim)
+        self.projection = nn.Sequential(
+            nn.Linear(llm_dim, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, dim)
+        )
+
+    def forward(self, states: Tensor, anchors: Tensor) -> Projected:
+        """States (batch, llm_dim) to positions; anchors (batch, slots, dim) are not used."""
+        positions = F.normalize(self.projection(self.norm(states)), dim=-1)
+        return Projected(positions, anchors.new_zeros(anchors.shape[:2]))
+
+
+class AnchoredHead(nn.Module):
+    """Walk, don't teleport: z = normalize(sum of gate_s * anchor_s + delta), gates and delta read from the state.
+
+    The anchors are where the conversation stands (last item, or the profile at the start) and where it stood before
+    the last turn, so that "go back" is a gate and not a memory. The delta also sees where it stands: leaving a category
+    needs to know which one to leave.
+
+    Args:
+        llm_dim: Hidden size of the language model.
+        dim: Dimension of the space.
+        hidden: Width of the hidden layer.
+        dropout: Dropout on the hidden layer.
+    """
+
+    def __init__(self, llm_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(llm_dim)
+        self.trunk = nn.Sequential(nn.Linear(llm_dim, hidden), nn.GELU(), nn.Dropout(dropout))
+        self.gates = nn.Linear(hidden, SLOTS)
+        self.delta = nn.Sequential(nn.Linear(hidden + dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
+        with torch.no_grad():
+            self.gates.bias.copy_(torch.tensor([2.0, -2.0]))  # begin by staying where the conversation stands
+
+    def forward(self, states: Tensor, anchors: Tensor) -> Projected:
+        """States (batch, llm_dim) and anchors (batch, slots, dim) to positions (batch, dim).
+
+        An absent anchor is a zero vector.
+        """
+        read = self.trunk(self.norm(states))
+        gates = torch.sigmoid(self.gates(read))  # (batch, slots)
+        delta = self.delta(torch.cat([read, anchors[:, CURRENT]], dim=-1))
+        return Projected(F.normalize((gates[..., None] * anchors).sum(dim=1) + delta, dim=-1), gates)
+
+
+HEADS: dict[str, type[AbsoluteHead] | type[AnchoredHead]] = {
+    "absolute": AbsoluteHead,
+    "anchored": AnchoredHead,
+}
+
+
+def build_head(kind: str, llm_dim: int, dim: int, *, hidden: int, dropout: float) -> AbsoluteHead | AnchoredHead:
+    """A fresh head of kind "anchored" or "absolute"."""
+    if kind not in HEADS:
+        raise ValueError(f"head must be one of {sorted(HEADS)}, got {kind!r}")
+    return HEADS[kind](llm_dim, dim, hidden, dropout)

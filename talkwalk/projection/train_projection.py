@@ -1,0 +1,338 @@
+"""Phase 2: learn the walk. `make train-projection`, or `python -m talkwalk.projection.train_projection`."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import hydra
+import numpy as np
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+from tqdm import tqdm
+
+from talkwalk.bundle import Bundle, LanguageModelId
+from talkwalk.config import CONFIG_DIR, HoldoutConfig, LossWeights, ProjectionConfig, register, to_object
+from talkwalk.contrastive.descriptions import Descriptions, load_descriptions
+from talkwalk.contrastive.space import Space, pick_device, read_json
+from talkwalk.contrastive.train_contrastive import load_checkpoint, save_checkpoint, summary
+from talkwalk.datasets.resolve import open_catalog
+from talkwalk.files import atomic_folder, write_json
+from talkwalk.index.catalog import Catalog
+from talkwalk.llm.language_model import HiddenStateBackend, LanguageModel
+from talkwalk.llm.models import revision
+from talkwalk.projection import losses
+from talkwalk.projection.anchor_decoder import AnchorDecoder
+from talkwalk.projection.projection_head import AbsoluteHead, AnchoredHead, build_head
+from talkwalk.projection.steering_language import SteeringLanguage, load_steering
+from talkwalk.projection.steering_pairs import with_twins
+from talkwalk.projection.turns import NONE, TurnTable, TurnTables
+from talkwalk.projection.validation import figures, turn_figures
+from talkwalk.projection.walks import Walk, Walker, draw_walks, profiles, training_items, training_walks
+from talkwalk.runlog import RunLog
+from talkwalk.splits import Split
+
+log = logging.getLogger(__name__)
+Head = AbsoluteHead | AnchoredHead
+TEST_SEED = 777_001  # the same unseen conversations whatever the training seed
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A head to train: the default, or a baseline that is reported beside it."""
+
+    name: str
+    head: str
+    weights: LossWeights
+
+
+def variants(config: ProjectionConfig) -> list[Variant]:
+    """The configured head, then the baselines."""
+    target_only = LossWeights(direction=0, reconstruct=0, delta=0, items=0)
+    baselines = [
+        Variant("absolute", "absolute", config.weights),
+        Variant("target_only", config.head, target_only),
+    ]
+    return [Variant("head", config.head, config.weights), *(baselines if config.baselines else [])]
+
+
+class Batch:
+    """Some walks' turns as tensors.
+
+    Args:
+        table: All turns.
+        rows: Which of them.
+        device: Where the tensors live.
+    """
+
+    def __init__(self, table: TurnTable, rows: np.ndarray, device: torch.device) -> None:
+        place = {int(row): i for i, row in enumerate(rows)}
+        self.states, self.anchors, self.wanted, self.items, self.item_keys, self.descriptions = (
+            torch.as_tensor(array[rows], device=device)
+            for array in (
+                table.states,
+                table.anchors,
+                table.wanted,
+                table.items,
+                table.item_keys,
+                table.descriptions,
+            )
+        )
+        self.after, self.before = self._pairs(table.before, rows, place, device)
+        self.last, self.twin = self._pairs(table.twin, rows, place, device)
+
+    @staticmethod
+    def _pairs(
+        partner: np.ndarray, rows: np.ndarray, place: dict[int, int], device: torch.device
+    ) -> tuple[Tensor, Tensor]:
+        """Positions inside the batch of the rows that have a partner, and of their partners."""
+        found = [(place[int(r)], place[int(partner[r])]) for r in rows if partner[r] != NONE]
+        first, second = np.array(found, dtype=np.int64).reshape(-1, 2).T
+        return torch.as_tensor(first, device=device), torch.as_tensor(second, device=device)
+
+
+def batches(table: TurnTable, size: int, rng: np.random.Generator, device: torch.device) -> Iterator[Batch]:
+    """Whole walks with their twins, `size` walks at a time, in random order."""
+    by_walk = np.split(np.arange(len(table)), np.flatnonzero(np.diff(table.walk)) + 1)
+    order = rng.permutation(len(by_walk))
+    for start in range(0, len(order), size):
+        yield Batch(table, np.concatenate([by_walk[i] for i in order[start : start + size]]), device)
+
+
+def loss_terms(head: Head, decoder: AnchorDecoder, batch: Batch, config: ProjectionConfig) -> dict[str, Tensor]:
+    """Every loss of the batch, unweighted; a batch without pairs has none of their terms."""
+    z = head(batch.states, batch.anchors).positions
+    terms = {
+        "target": losses.target_similarity(z, batch.wanted),
+        "reconstruct": losses.reconstruction(decoder(z), batch.descriptions),
+        "items": losses.in_batch_items(z, batch.items, batch.item_keys, temperature=config.temperature),
+    }
+    if len(batch.last):
+        terms["direction"] = losses.directional(
+            z[batch.last], z[batch.twin], batch.wanted[batch.last], batch.wanted[batch.twin]
+        )
+    if len(batch.after):
+        terms["delta"] = losses.conversation_delta(
+            z[batch.before],
+            z[batch.after],
+            batch.items[batch.before],
+            batch.items[batch.after],
+            margin=config.margin,
+        )
+    return terms
+
+
+def fit(
+    head: Head, decoder: AnchorDecoder, table: TurnTable, config: ProjectionConfig, weights: LossWeights, seed: int,
+    folder: Path,
+) -> None:  # fmt: skip
+    """Train head and decoder in place; an interrupted run continues after its last whole epoch."""
+    device = pick_device(config.device)
+    modules = torch.nn.ModuleList([head, decoder]).to(device)
+    optimizer = torch.optim.AdamW(modules.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=config.epochs)
+    parts = {"modules": modules, "optimizer": optimizer, "scheduler": scheduler}
+    weight = {"target": 1.0, **asdict(weights)}
+    start = load_checkpoint(folder, parts) if config.resume else 0
+    with RunLog(folder) as run:
+        for epoch in tqdm(range(start, config.epochs), folder.name, unit="epoch", leave=False):
+            torch.manual_seed(seed * 100_003 + epoch)  # dropout; per epoch, so that a resumed run draws the same
+            modules.train()
+            history: dict[str, list[float]] = {}
+            for batch in batches(table, config.batch_size, np.random.default_rng([seed, epoch]), device):
+                terms = loss_terms(head, decoder, batch, config)
+                loss = torch.stack([weight[name] * term for name, term in terms.items()]).sum()
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                for name, term in terms.items():
+                    history.setdefault(name, []).append(term.item())
+            scheduler.step()
+            run.log(epoch, **{name: float(np.mean(values)) for name, values in history.items()})
+            save_checkpoint(folder, parts, epoch + 1)
+    modules.cpu().eval()
+
+
+@dataclass
+class Material:
+    """What all heads of a run share: the training turns, and unseen conversations in both kinds of wordings."""
+
+    catalog: Catalog
+    space: Space
+    backend: HiddenStateBackend
+    train: TurnTable
+    tests: dict[str, TurnTable]
+
+
+def prepare(config: ProjectionConfig, backend: HiddenStateBackend) -> Material:
+    """Draw the conversations and read them with the language model."""
+    space, catalog = Space.load(Path(config.space)), open_catalog(config.catalog)
+    if space.schema.fingerprint() != catalog.schema.fingerprint():
+        raise ValueError(
+            f"the space {config.space} was trained on another schema than {config.catalog} has: train it again"
+        )
+    holdout = space_holdout(Path(config.space))
+    descriptions = load_descriptions(config.descriptions, catalog.schema)
+    language = load_steering(config.descriptions, catalog.schema)
+    rng = np.random.default_rng(config.seeds[0])
+    words = descriptions.part(Split.TRAIN, test=holdout.wordings)
+    walker = Walker(
+        catalog,
+        words,
+        language.part(Split.TRAIN, test=holdout.wordings),
+        config.walks,
+        training_items(catalog, holdout),
+    )
+    walks = training_walks(walker, holdout, rng)
+    drops = [losses.context_dropout(len(w.steps), len(w.history), config.context, rng) for w in walks]
+    tables = TurnTables(space, catalog, words, backend)
+    log.info("%d training conversations", len(walks))
+    train = tables.build(walks, drops, rng, with_twins(walks, walker, config.walks.twins, rng))
+    tests = {
+        name: test_table(tables, config, holdout, descriptions, language, split)
+        for name, split in (("trained_wordings", Split.TRAIN), ("unseen_wordings", Split.TEST))
+    }
+    log.info("%d training turns, %d test turns", len(train), sum(map(len, tests.values())))
+    return Material(catalog, space, backend, train, tests)
+
+
+def test_table(
+    tables: TurnTables, config: ProjectionConfig, holdout: HoldoutConfig, descriptions: Descriptions,
+    language: SteeringLanguage, split: Split,
+) -> TurnTable:  # fmt: skip
+    """Unseen conversations of unseen users over all items, in wordings of one split."""
+    walks = unseen_walks(tables, config, holdout, descriptions, language, split)
+    drops = [losses.no_context_drop(walk.history) for walk in walks]
+    return tables.build(walks, drops, np.random.default_rng(TEST_SEED))
+
+
+def unseen_walks(
+    tables: TurnTables, config: ProjectionConfig, holdout: HoldoutConfig, descriptions: Descriptions,
+    language: SteeringLanguage, split: Split,
+) -> list[Walk]:  # fmt: skip
+    """Simulated conversations that training has not seen."""
+    words = descriptions.part(split, test=holdout.wordings)
+    steering = language.part(split, test=holdout.wordings)
+    walker = Walker(tables.catalog, words, steering, config.walks)
+    users = profiles(tables.catalog, holdout, Split.TEST)
+    return draw_walks(walker, users, config.walks.test, np.random.default_rng(TEST_SEED))
+
+
+def space_holdout(folder: Path) -> HoldoutConfig:
+    """What Phase 1 kept from training; Phase 2 keeps the same."""
+    return HoldoutConfig(**read_json(folder / "contrastive_config.json")["holdout"])
+
+
+@torch.inference_mode()
+def positions(head: Head, table: TurnTable) -> np.ndarray:
+    """Where the head puts every turn, (turns, dim)."""
+    return head(torch.as_tensor(table.states), torch.as_tensor(table.anchors)).positions.numpy()
+
+
+def evaluate(place: np.ndarray, table: TurnTable, material: Material) -> dict[str, float]:
+    """Figures of positions (turns, dim) on a test table."""
+    items = material.space.encode_items(material.catalog.items)
+    return figures(turn_figures(place, table, material.catalog, items), len(material.catalog))
+
+
+def evaluate_all(material: Material, heads: dict[str, Head]) -> dict[str, float]:
+    """Figures of every head and of the oracle, and the first head's as shares of the oracle's."""
+    result: dict[str, float] = {}
+    for wordings, table in material.tests.items():
+        oracle = evaluate(table.wanted, table, material)
+        by_head = {name: evaluate(positions(head, table), table, material) for name, head in heads.items()}
+        for name, values in {"oracle": oracle, **by_head}.items():
+            result |= {f"{wordings}/{name}/{figure}": value for figure, value in values.items()}
+        first = next(iter(by_head.values()))
+        for figure in ("direction", "precision", "r10"):
+            result[f"{wordings}/share_of_oracle/{figure}"] = first[figure] / oracle[figure]
+    return result
+
+
+def train(config: ProjectionConfig) -> dict[str, dict[str, float]]:
+    """Train every head once per seed; the first seed's default head becomes `out/bundle`."""
+    backend = LanguageModel.load(config.llm, device=pick_device(config.device))
+    material = prepare(config, backend)
+    out, runs = Path(config.out), []
+    kept: tuple[Head, AnchorDecoder] | None = None
+    for seed in config.seeds:
+        heads: dict[str, Head] = {}
+        for variant in variants(config):
+            torch.manual_seed(seed)
+            head = build_head(
+                variant.head, backend.dim, material.space.dim, hidden=config.hidden, dropout=config.dropout
+            )
+            decoder = AnchorDecoder(material.space.dim, material.space.shape["sentence_dim"])
+            fit(
+                head,
+                decoder,
+                material.train,
+                config,
+                variant.weights,
+                seed,
+                out / f"seed-{seed}-{variant.name}",
+            )
+            heads[variant.name] = head
+            kept = kept or (head, decoder)
+        runs.append(evaluate_all(material, heads))
+        log.info("seed %d: %s", seed, {n: round(v, 3) for n, v in runs[-1].items() if "share" in n})
+    result = summary(runs)
+    write_json(out / "metrics.json", result)
+    assert kept is not None  # config.seeds has at least one seed
+    write_bundle(kept[0], kept[1], material, config, result)
+    return result
+
+
+def write_bundle(
+    head: Head,
+    decoder: AnchorDecoder,
+    material: Material,
+    config: ProjectionConfig,
+    result: dict[str, dict[str, float]],
+) -> None:
+    """Save `out/bundle`, and its copy if the config ships it."""
+    space_folder = Path(config.space)
+    # where a run lies on this machine is nobody's business
+    settings = dataclasses.replace(config, space="", out="", ship="")
+    bundle = Bundle(
+        space=material.space,
+        head=head,
+        decoder=decoder,
+        head_shape={
+            "kind": config.head,
+            "llm_dim": material.backend.dim,
+            "dim": material.space.dim,
+            "hidden": config.hidden,
+            "dropout": config.dropout,
+        },
+        llm=LanguageModelId(config.llm, revision(config.llm), material.backend.fingerprint),
+        catalog=config.catalog,
+        configs={
+            "contrastive": read_json(space_folder / "contrastive_config.json"),
+            "projection": asdict(settings),
+        },
+        metrics={"contrastive": read_json(space_folder / "contrastive_metrics.json"), "projection": result},
+    )
+    bundle.save(Path(config.out) / "bundle", descriptions=space_folder / "descriptions", license=config.license)
+    if config.ship:
+        with atomic_folder(Path(config.ship)) as temporary:
+            shutil.copytree(Path(config.out) / "bundle", temporary, dirs_exist_ok=True)
+
+
+@hydra.main(version_base="1.3", config_path=CONFIG_DIR, config_name="projection")
+def main(cfg: DictConfig) -> None:
+    """Train with the composed config and print the figures."""
+    config: ProjectionConfig = to_object(cfg)
+    for name, figure in train(config).items():
+        sys.stdout.write(f"{name:48} {figure['value']:8.3f}   ({figure['low']:.3f} to {figure['high']:.3f})\n")
+
+
+register()
+if __name__ == "__main__":
+    main()

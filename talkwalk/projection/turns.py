@@ -1,0 +1,190 @@
+"""Walks as tables of turns: what each turn reads, where it starts, and where it should lead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from talkwalk.contrastive.descriptions import Descriptions, keys_of
+from talkwalk.contrastive.space import Space
+from talkwalk.contrastive.text_encoder import clause_table
+from talkwalk.index.catalog import Catalog
+from talkwalk.llm.conversation import Conversation, Exchange
+from talkwalk.llm.hidden_states import hidden_states
+from talkwalk.llm.language_model import HiddenStateBackend
+from talkwalk.llm.prompt_text import item_text, system_text
+from talkwalk.projection.losses import ContextDrop, drop_turns
+from talkwalk.projection.projection_head import BACK, CURRENT, SLOTS
+from talkwalk.projection.steering_pairs import moves_on
+from talkwalk.projection.walks import Step, Walk
+from talkwalk.schema import Row
+
+NONE = -1
+
+
+@dataclass
+class TurnTable:
+    """One row per turn; unit vectors unless said otherwise.
+
+    Attributes:
+        states: Hidden state at the readout, (turns, llm dim), not normalised.
+        anchors: Where the conversation stands and stood before, (turns, slots, dim); zero where there is none.
+        wanted: Encoded wanted metadata, (turns, dim).
+        items: Encoded target item, (turns, dim).
+        item_keys: Equal numbers mark equal target items, (turns,).
+        descriptions: Sentence embedding of a description of the wanted metadata, (turns, sentence dim).
+        walk: Index of the walk, (turns,).
+        before: Row of the turn before, if this turn moves away from it, else -1, (turns,).
+        twin: Row of the twin's last turn, on the last turn of a walk that has one, else -1, (turns,).
+        steps: The steps themselves.
+        seen: Ids that must not be recommended: history and what earlier turns recommended, per turn.
+        starts: The item that each turn starts from; None at a beginning without history.
+    """
+
+    states: np.ndarray
+    anchors: np.ndarray
+    wanted: np.ndarray
+    items: np.ndarray
+    item_keys: np.ndarray
+    descriptions: np.ndarray
+    walk: np.ndarray
+    before: np.ndarray
+    twin: np.ndarray
+    steps: list[Step]
+    seen: list[set[str]]
+    starts: list[str | None]
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+def conversation_of(walk: Walk, catalog: Catalog, drop: ContextDrop) -> Conversation:
+    """The walk as the language model reads it."""
+    schema = catalog.schema
+    rows = dict(zip(walk.history, catalog.rows(walk.history), strict=True))
+    history = [item_text(rows[walk.history[i]], schema, drop.verbosity) for i in drop.history_order]
+    answers = [item_text(catalog.row(s.target), schema, drop.verbosity) for s in walk.steps]
+    last = len(walk.steps) - 1
+    exchanges = tuple(
+        Exchange(step.utterance, answer if turn < last else None)
+        for turn, (step, answer) in enumerate(zip(walk.steps, answers, strict=True))
+    )
+    return drop_turns(Conversation(system_text(schema, walk.user, history), exchanges), drop.first_turn)
+
+
+class TurnTables:
+    """Builds tables of turns for one space, catalogue and language model.
+
+    Args:
+        space: Encodes wanted metadata, items and profiles.
+        catalog: Where the items of the walks come from.
+        descriptions: Wordings that describe wanted metadata for reconstruction.
+        backend: Reads the conversations.
+    """
+
+    def __init__(self, space: Space, catalog: Catalog, descriptions: Descriptions, backend: HiddenStateBackend) -> None:
+        self.space, self.catalog, self.descriptions, self.backend = space, catalog, descriptions, backend
+        self._row = {item_id: i for i, item_id in enumerate(catalog.ids)}
+        self._item_vectors = space.encode_items(catalog.items)
+
+    def build(
+        self,
+        walks: Sequence[Walk],
+        drops: Sequence[ContextDrop],
+        rng: np.random.Generator,
+        twins: Sequence[Walk | None] | None = None,
+    ) -> TurnTable:
+        """Read every conversation and line up its turns; a twin adds its last turn only.
+
+        Args:
+            walks: Conversations.
+            drops: How each one's context is altered; its twin's is altered alike.
+            rng: Chooses the wordings that describe what was wanted.
+            twins: Per walk a twin or None.
+        """
+        pairs = list(zip(walks, drops, twins or [None] * len(walks), strict=True))
+        told = [(walk, drop) for walk, drop, _ in pairs] + [(t, drop) for _, drop, t in pairs if t is not None]
+        read = hidden_states(self.backend, [conversation_of(walk, self.catalog, drop) for walk, drop in told])
+        twin_states = iter(read[len(pairs) :])
+        rows: list[dict[str, Any]] = []
+        for index, ((walk, drop, twin), states) in enumerate(zip(pairs, read[: len(pairs)], strict=True)):
+            first = len(rows)
+            for turn in range(drop.first_turn, len(walk.steps)):
+                before = len(rows) - 1 if len(rows) > first and moves_on(walk, turn) else NONE
+                rows.append(self._turn(walk, turn, index, states[turn - drop.first_turn], before))
+            if twin is not None:
+                rows[-1]["twin"] = len(rows)
+                rows.append(self._turn(twin, len(twin.steps) - 1, index, next(twin_states)[-1], NONE))
+        return self._table(rows, rng)
+
+    def _turn(self, walk: Walk, turn: int, index: int, state: np.ndarray, before: int) -> dict[str, Any]:
+        step = walk.steps[turn]
+        shown = [s.target for s in walk.steps[:turn]]
+        return {
+            "state": state,
+            "current": shown[-1] if shown else (walk.history[-1] if walk.history else None),
+            "back": walk.steps[turn - 2].wanted if turn >= 2 else None,
+            "start": walk if turn == 1 else None,  # one turn in, "before" is where the walk began
+            "user": walk.user if turn == 0 and not walk.history else None,
+            "step": step,
+            "seen": {*walk.history, *shown},
+            "walk": index,
+            "before": before,
+            "twin": NONE,
+        }
+
+    def _table(self, rows: list[dict[str, Any]], rng: np.random.Generator) -> TurnTable:
+        steps: list[Step] = [row["step"] for row in rows]
+        return TurnTable(
+            states=np.stack([row["state"] for row in rows]),
+            anchors=self._anchors(rows),
+            wanted=self.space.encode_items([s.wanted for s in steps]),
+            items=self._item_vectors[[self._row[s.target] for s in steps]],
+            item_keys=np.array([self._row[s.target] for s in steps]),
+            descriptions=self._described([s.wanted for s in steps], rng),
+            walk=np.array([row["walk"] for row in rows]),
+            before=np.array([row["before"] for row in rows]),
+            twin=np.array([row["twin"] for row in rows]),
+            steps=steps,
+            seen=[row["seen"] for row in rows],
+            starts=[row["current"] for row in rows],
+        )
+
+    def _anchors(self, rows: Sequence[dict[str, Any]]) -> np.ndarray:
+        anchors = np.zeros((len(rows), SLOTS, self.space.dim), dtype=np.float32)
+        for i, row in enumerate(rows):
+            if row["current"] is not None:
+                anchors[i, CURRENT] = self._item_vectors[self._row[row["current"]]]
+            if row["start"] is not None and row["start"].history:
+                anchors[i, BACK] = self._item_vectors[self._row[row["start"].history[-1]]]
+        self._fill(anchors, CURRENT, [row["user"] for row in rows], users=True)
+        self._fill(anchors, BACK, [row["back"] for row in rows], users=False)
+        beginners = [r["start"].user if r["start"] is not None and not r["start"].history else None for r in rows]
+        self._fill(anchors, BACK, beginners, users=True)
+        return anchors
+
+    def _fill(self, anchors: np.ndarray, slot: int, given: Sequence[Row | None], *, users: bool) -> None:
+        """Put the encoded rows that are not None into their slot."""
+        places = [i for i, row in enumerate(given) if row is not None]
+        chosen = [row for row in given if row is not None]
+        if chosen:
+            encode = self.space.encode_users if users else self.space.encode_items
+            anchors[places, slot] = encode(chosen)
+
+    def _described(self, wanted: Sequence[Row], rng: np.random.Generator) -> np.ndarray:
+        """Mean embedding of one wording per value, (rows, sentence dim); zero where nothing has words."""
+        table = clause_table([self._describe(row, rng) for row in wanted], self.space.sentences)
+        count = np.maximum((table.rows > 0).sum(axis=1, keepdims=True), 1)
+        return (table.vectors[table.rows].sum(axis=1) / count).astype(np.float32)
+
+    def _describe(self, row: Row, rng: np.random.Generator) -> str:
+        sayings = [
+            str(rng.choice(values[key]))
+            for name, values in self.descriptions.items.items()
+            for key in keys_of(self.catalog.schema.items[name], row.get(name), values)
+            if values[key]
+        ]
+        return ", ".join(sayings) or "anything"
