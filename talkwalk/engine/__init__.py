@@ -1,0 +1,1 @@
+"""Inference: words in, items out."""

@@ -1,0 +1,27 @@
+"""Spread of an answer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+POOL = 5  # candidates per wanted item
+
+
+def diversify(scores: np.ndarray, vectors: np.ndarray, k: int, diversity: float) -> list[int]:
+    """Maximal marginal relevance (Carbonell and Goldstein 1998): indices of `k` candidates, the best first.
+
+    Args:
+        scores: Cosine of every candidate with the position, best first, (candidates,).
+        vectors: Unit vectors of the candidates, (candidates, dim).
+        k: How many to choose.
+        diversity: 0 keeps the order of the scores, 1 only avoids what is like the items chosen before.
+    """
+    chosen: list[int] = []
+    nearest = np.full(len(scores), -1.0)  # cosine with the most alike chosen item
+    for _ in range(min(k, len(scores))):
+        value = (1 - diversity) * scores - (diversity * nearest if chosen else 0.0)
+        value[chosen] = -np.inf
+        best = int(np.argmax(value))
+        chosen.append(best)
+        nearest = np.maximum(nearest, vectors @ vectors[best])
+    return chosen

@@ -1,0 +1,222 @@
+"""The engine: `Recommender`, which a user starts with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from talkwalk.bundle import Bundle
+from talkwalk.contrastive.space import pick_device
+from talkwalk.datasets.resolve import open_catalog
+from talkwalk.engine.diversity import POOL, diversify
+from talkwalk.engine.prompt_builder import ContextLimits, PromptBuilder
+from talkwalk.engine.session import Session, as_batch
+from talkwalk.engine.turn import Item, Turn
+from talkwalk.index.catalog import Catalog, present
+from talkwalk.index.lookup import FlatIndex
+from talkwalk.llm.language_model import HiddenStateBackend, LanguageModel
+from talkwalk.schema import Row
+
+
+class Recommender:
+    """Recommends items of a catalogue to a person who steers in words.
+
+    Args:
+        bundle: What training made.
+        catalog: The items; its schema must have the bundle's attributes.
+        backend: The language model that the bundle's head was trained on.
+        limits: How much of a conversation the language model is shown.
+
+    Raises:
+        ValueError: If the language model or the schema is not the bundle's.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        catalog: Catalog,
+        backend: HiddenStateBackend,
+        *,
+        limits: ContextLimits | None = None,
+    ) -> None:
+        _check_llm(bundle, backend)
+        self.bundle, self.backend = bundle, backend
+        self.catalog = _fit_to(bundle, catalog)
+        self.prompts = PromptBuilder(bundle.space.schema, backend.renderer, limits)
+        self.index = FlatIndex(bundle.space.dim)
+        self.index.add(self.catalog.ids, bundle.space.encode_items(self.catalog.items))
+
+    def __repr__(self) -> str:
+        return f"Recommender({self.catalog!r}, llm={self.bundle.llm.name!r}, dim={self.dim})"
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        *,
+        catalog: str | Path | Catalog | None = None,
+        llm: str | None = None,
+        device: str = "auto",
+        limits: ContextLimits | None = None,
+    ) -> Recommender:
+        """Open a bundle by shipped name, folder or Hub repository id.
+
+        Args:
+            name: The bundle.
+            catalog: Catalogue, its folder or its name; the bundle's own by default.
+            llm: Name or folder of the language model; the bundle's own by default.
+            device: Torch device of the language model; "auto" takes CUDA where there is one.
+            limits: How much of a conversation the language model is shown.
+
+        Raises:
+            FileNotFoundError: If the bundle, catalogue or language model is not there; says how to get it.
+            ValueError: If they do not belong together, or a file is damaged.
+        """
+        bundle = Bundle.load(name)
+        items = catalog if isinstance(catalog, Catalog) else open_catalog(catalog or bundle.catalog)
+        backend = LanguageModel.load(llm or bundle.llm.name, device=pick_device(device))
+        return cls(bundle, items, backend, limits=limits)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the bundle; items and users stay in their catalogue."""
+        self.bundle.save(folder)
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the space."""
+        return self.bundle.space.dim
+
+    def session(self, *, user: Row | str | None = None, history: Sequence[str] = ()) -> Session:
+        """Start a conversation.
+
+        Args:
+            user: Profile attributes, or a user id of the catalogue.
+            history: Ids of items already consumed or playing, the last one most recent.
+
+        Raises:
+            ValueError: On an unknown id or attribute, or a value of the wrong type.
+        """
+        profile = self.catalog.user(user) if isinstance(user, str) else user
+        if profile is not None:
+            if not isinstance(profile, Mapping):
+                raise ValueError(f"user must be a mapping of attributes or a user id, got {type(profile).__name__}")
+            self.catalog.schema.check_row(profile, entity="user")
+        if isinstance(history, str):
+            raise ValueError(f"history must be a list of item ids, got the string {history!r}")
+        self.catalog.check_ids(history)
+        return Session(self, profile, history)
+
+    def recommend(
+        self,
+        text: str,
+        *,
+        user: Row | str | None = None,
+        history: Sequence[str] = (),
+        k: int = 10,
+        system: str | None = None,
+        exclude: Collection[str] = (),
+        where: Mapping[str, Any] | None = None,
+        diversity: float = 0.0,
+    ) -> Turn:
+        """One turn of a fresh session; arguments as for `session` and `Session.say`."""
+        session = self.session(user=user, history=history)
+        return session.say(text, k=k, system=system, exclude=exclude, where=where, diversity=diversity)
+
+    def add_items(self, rows: Mapping[str, Row] | pd.DataFrame) -> None:
+        """Add or replace items, live; nothing changes if any row is bad.
+
+        Args:
+            rows: Attributes by id, or a table indexed by id.
+        """
+        if isinstance(rows, pd.DataFrame):
+            rows = {str(i): present(row) for i, row in zip(rows.index, rows.to_dict("records"), strict=True)}
+        for item_id in rows:
+            if not isinstance(item_id, str) or not item_id:
+                raise ValueError(f"item ids must be non-empty strings, got {item_id!r}")
+        if rows:
+            vectors = self.encode_items(list(rows.values()))
+            self.catalog.add(rows)
+            self.index.add(list(rows), vectors)
+
+    def remove_items(self, ids: Sequence[str]) -> None:
+        """Remove items, live; nothing changes if any id is unknown."""
+        if isinstance(ids, str):
+            raise ValueError(f"ids must be a list of item ids, got the string {ids!r}")
+        self.catalog.remove(ids)
+        self.index.remove(ids)
+
+    def encode_text(self, texts: Sequence[str]) -> np.ndarray:
+        """Words to unit vectors, (texts, dim)."""
+        if isinstance(texts, str):
+            raise ValueError(f"texts must be a list of strings, got the string {texts!r}")
+        return self.bundle.space.encode_text([self.prompts.check_text(text) for text in texts])
+
+    def encode_items(self, rows: pd.DataFrame | Sequence[Row]) -> np.ndarray:
+        """Item attributes to unit vectors, (rows, dim)."""
+        return self.bundle.space.encode_items(rows)
+
+    def encode_users(self, rows: pd.DataFrame | Sequence[Row]) -> np.ndarray:
+        """Profiles to unit vectors, (rows, dim)."""
+        return self.bundle.space.encode_users(rows)
+
+    def item_vector(self, item_id: str) -> np.ndarray:
+        """Unit vector of an item of the catalogue, (dim,)."""
+        return self.index.vectors([item_id])[0]
+
+    @torch.inference_mode()
+    def project(self, state: np.ndarray, anchors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Hidden state (llm dim,) and anchors (slots, dim) to a position (dim,) and gates (slots,)."""
+        projected = self.bundle.head(as_batch(state), as_batch(anchors))
+        return projected.positions[0].numpy(), projected.gates[0].numpy()
+
+    def check_search(
+        self, k: int, exclude: Collection[str], where: Mapping[str, Any] | None, diversity: float
+    ) -> list[str] | None:
+        """Check the arguments of a search; returns the ids that `where` admits, None for all."""
+        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+            raise ValueError(f"k must be a positive whole number, got {k!r}")
+        if isinstance(exclude, str):
+            raise ValueError(f"exclude must be a list of item ids, got the string {exclude!r}")
+        if not 0 <= diversity <= 1:
+            raise ValueError(f"diversity must be between 0 and 1, got {diversity}")
+        self.catalog.check_ids(list(exclude))
+        return self.catalog.matching(where) if where else None
+
+    def search(
+        self,
+        position: np.ndarray,
+        k: int,
+        exclude: Collection[str],
+        among: Collection[str] | None,
+        diversity: float,
+    ) -> list[Item]:
+        """The nearest allowed items to a position, the best first."""
+        hits = self.index.search(position, k * POOL if diversity else k, exclude=exclude, among=among)
+        order = range(len(hits.ids))
+        if diversity and hits.ids:
+            order = diversify(hits.scores, self.index.vectors(hits.ids), k, diversity)  # type: ignore[assignment]
+        return [Item(hits.ids[i], float(np.clip(hits.scores[i], -1, 1)), self.catalog.row(hits.ids[i])) for i in order]
+
+
+def _check_llm(bundle: Bundle, backend: HiddenStateBackend) -> None:
+    if bundle.llm.fingerprint != backend.fingerprint:
+        raise ValueError(
+            f"this bundle's head belongs to the language model {bundle.llm.name} ({bundle.llm.revision}, fingerprint "
+            f"{bundle.llm.fingerprint}), got one with fingerprint {backend.fingerprint}: load that model, or train a "
+            "head for this one with `make train-projection ARGS='llm=...'`"
+        )
+
+
+def _fit_to(bundle: Bundle, catalog: Catalog) -> Catalog:
+    """The catalogue under the bundle's own fitted schema, which its encoder was trained with."""
+    ours = {n: a.kind.value for n, a in bundle.space.schema.items.items()}
+    theirs = {n: a.kind.value for n, a in catalog.schema.items.items()}
+    if ours != theirs:
+        raise ValueError(f"the bundle was trained for item attributes {ours}, the catalogue has {theirs}")
+    users = catalog.users if set(catalog.users.columns) <= set(bundle.space.schema.users) else None
+    return Catalog(bundle.space.schema, catalog.items, users, catalog.interactions)

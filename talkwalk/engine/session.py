@@ -1,0 +1,194 @@
+"""A conversation: what was said, what was shown, and where it stands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from talkwalk.engine.trace import movement_trace
+from talkwalk.engine.turn import Turn
+from talkwalk.llm.conversation import Exchange
+from talkwalk.llm.prompt_format import Prompt
+from talkwalk.projection.projection_head import BACK, CURRENT, SLOTS
+from talkwalk.schema import Row
+
+if TYPE_CHECKING:
+    from talkwalk.engine.recommender import Recommender
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """One turn with what the next one needs of it."""
+
+    exchange: Exchange
+    turn: Turn
+    start: np.ndarray  # anchor that the turn started from, (dim,)
+    first_shown: int  # first turn that the prompt told
+
+
+class Session:
+    """A person's conversation with a `Recommender`; made by `Recommender.session`.
+
+    Args:
+        recommender: Answers the turns.
+        user: Profile, if any.
+        history: Ids of consumed items, the last one most recent.
+    """
+
+    def __init__(self, recommender: Recommender, user: Row | None, history: Sequence[str]) -> None:
+        self._recommender = recommender
+        self.user = dict(user) if user else None
+        self.history = list(history)
+        self._opening = recommender.prompts.opening(self.user, recommender.catalog.rows(self.history))
+        self._reader = recommender.backend.reader()
+        self._said: list[_Said] = []
+        self._liked: dict[str, bool] = {}
+        self._anchor: str | None = None  # item that a reaction put in the place of the last answer
+
+    def __repr__(self) -> str:
+        return f"Session({len(self._said)} turns, {len(self.history)} items of history)"
+
+    @property
+    def prompt(self) -> Prompt:
+        """What the language model would read now, the answers so far included."""
+        exchanges = [said.exchange for said in self._said]
+        first = self._said[-1].first_shown if self._said else 0
+        return self._recommender.prompts.build(self._opening, exchanges, first=first).prompt
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The answers so far, the oldest first."""
+        return [said.turn for said in self._said]
+
+    def say(
+        self,
+        text: str,
+        *,
+        k: int = 10,
+        system: str | None = None,
+        exclude: Collection[str] = (),
+        where: Mapping[str, Any] | None = None,
+        diversity: float = 0.0,
+    ) -> Turn:
+        """Answer one turn.
+
+        Args:
+            text: What the person says, at most 2,000 characters.
+            k: Number of items; fewer come back where fewer are allowed.
+            system: Words of the application for this turn.
+            exclude: Ids that must not be recommended.
+            where: Attribute filter, see `Catalog.matching`.
+            diversity: Spread of the answer, 0 (nearest items) to 1.
+
+        Raises:
+            ValueError: On a bad argument; the session stays as it was.
+        """
+        rec = self._recommender
+        text = rec.prompts.check_text(text)
+        system = rec.prompts.check_text(system, name="system") if system is not None else None
+        among = rec.check_search(k, exclude, where, diversity)
+        clock = _Clock()
+        exchange = Exchange(text, system=system)
+        first = self._said[-1].first_shown if self._said else 0
+        built = rec.prompts.build(self._opening, [*(s.exchange for s in self._said), exchange], first=first)
+        clock.lap("prompt")
+        state = self._reader.read(built.prompt.ids)
+        clock.lap("llm")
+        anchors = self._anchors()
+        position, gates = rec.project(state, anchors)
+        clock.lap("projection")
+        items = rec.search(
+            position, k, {*exclude, *self._seen(returning=gates[BACK] > gates[CURRENT])}, among, diversity
+        )
+        clock.lap("search")
+        shown = [item.id for item in items]
+        trace = movement_trace(rec.catalog, self._last_answer(), shown)
+        turn = Turn(text, items, position, trace, clock.laps, rec.catalog.schema)
+        answer = rec.prompts.answer(items[0].metadata) if items else "nothing fits"
+        self._said.append(_Said(Exchange(text, answer, system), turn, anchors[CURRENT], built.first))
+        self._anchor = None
+        return turn
+
+    def undo(self) -> Turn | None:
+        """Take the last turn back, as if it had not been said; returns the turn that is now last.
+
+        Raises:
+            ValueError: If there is no turn.
+        """
+        if not self._said:
+            raise ValueError("there is no turn to undo")
+        self._said.pop()
+        self._anchor = None
+        return self._said[-1].turn if self._said else None
+
+    def react(self, item_id: str, *, liked: bool) -> None:
+        """Tell what the person thought of an item.
+
+        The next turn starts from a liked one; a disliked one is never shown again.
+
+        Raises:
+            ValueError: If the catalogue has no such item.
+        """
+        self._recommender.catalog.check_ids([item_id])
+        self._liked[item_id] = liked
+        if liked:
+            self._anchor = item_id
+        elif self._anchor == item_id:
+            self._anchor = None
+
+    def _last_answer(self) -> list[str]:
+        if self._said:
+            return [item.id for item in self._said[-1].turn.items]
+        return self.history[-1:]
+
+    def _seen(self, *, returning: bool) -> set[str]:
+        """Ids that must not be shown; going back allows what the earlier turn showed."""
+        turns = [{item.id for item in turn.items} for turn in self.turns]
+        back = turns[-2] if returning and len(turns) >= 2 else set()
+        disliked = {i for i, liked in self._liked.items() if not liked}
+        return (set(self.history).union(*turns) - back) | disliked
+
+    def _anchors(self) -> np.ndarray:
+        """Where the conversation stands and where it stood before the last turn, (slots, dim)."""
+        rec = self._recommender
+        anchors = np.zeros((SLOTS, rec.dim), dtype=np.float32)
+        current = self._current()
+        if current is not None:
+            anchors[CURRENT] = rec.item_vector(current)
+        elif self.user and not self._said:
+            anchors[CURRENT] = rec.encode_users([self.user])[0]
+        if len(self._said) >= 2:
+            anchors[BACK] = self._said[-2].turn.position
+        elif self._said:
+            anchors[BACK] = self._said[0].start
+        return anchors
+
+    def _current(self) -> str | None:
+        """Where the conversation stands: item liked last, else first of the last answer, else last of the history."""
+        known = self._recommender.catalog.items.index
+        shown = [i for i in self._last_answer() if self._liked.get(i, True)]
+        candidates = [self._anchor, *(shown if self._said else shown[-1:])]
+        return next((i for i in candidates if i is not None and i in known), None)
+
+
+class _Clock:
+    """Seconds between laps, by name."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name] = now - self._last
+        self._last = now
+
+
+def as_batch(array: np.ndarray) -> torch.Tensor:
+    """A batch of one."""
+    return torch.as_tensor(array, dtype=torch.float32)[None]

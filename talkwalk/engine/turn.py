@@ -1,0 +1,78 @@
+"""What a turn returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from talkwalk.schema import Schema
+
+NOTICEABLE = 0.05  # smallest movement, in catalogue ranks, that an explanation mentions
+MUCH = 0.3  # from here it says "much"
+SHARE = 0.3  # smallest change of a category's share of the answer that an explanation mentions
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A recommended item.
+
+    Attributes:
+        id: Its id in the catalogue.
+        score: Cosine with the position, -1 to 1.
+        metadata: Its present attributes.
+    """
+
+    id: str
+    score: float
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One answer.
+
+    Attributes:
+        text: What the person said.
+        items: Recommended items, the best first.
+        position: Where the conversation stands, unit vector (dim,).
+        trace: Signed movement of the answer against the one before (-1 to 1): per ordered attribute in catalogue
+            ranks, and per category as "attribute=value" (change of its share of the answer).
+        timings: Seconds per stage: prompt, llm, projection, search.
+        schema: Names the attributes in `explain`.
+    """
+
+    text: str
+    items: list[Item]
+    position: np.ndarray
+    trace: dict[str, float]
+    timings: dict[str, float]
+    schema: Schema = field(repr=False)
+
+    def explain(self) -> str:
+        """The trace in one plain sentence."""
+        if not self.trace:
+            return f"A first answer to “{self.text}”."
+        parts = [*self._movements(), *self._categories()]
+        if not parts:
+            return "About the same as before."
+        return f"Compared with before: {', '.join(parts)}."
+
+    def _movements(self) -> list[str]:
+        words = []
+        for attribute in self.schema.ordered:
+            moved = self.trace.get(attribute.name, 0.0)
+            if abs(moved) >= NOTICEABLE:
+                less, more = attribute.words or (f"lower {attribute.name}", f"higher {attribute.name}")
+                amount = "much " if abs(moved) >= MUCH else "a little " if abs(moved) < 2 * NOTICEABLE else ""
+                words.append((abs(moved), f"{amount}{more if moved > 0 else less}"))
+        return [text for _, text in sorted(words, reverse=True)]
+
+    def _categories(self) -> list[str]:
+        changes = sorted(((abs(v), n, v) for n, v in self.trace.items() if "=" in n), reverse=True)
+        return [
+            f"{'more' if moved > 0 else 'less'} {name.partition('=')[2]}"
+            for size, name, moved in changes
+            if size >= SHARE
+        ][:3]

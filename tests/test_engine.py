@@ -1,0 +1,365 @@
+"""The engine's public contract, on small real components."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from talkwalk.bundle import Bundle, find_bundle
+from talkwalk.engine.diversity import diversify
+from talkwalk.engine.prompt_builder import ContextLimits, PromptBuilder
+from talkwalk.engine.recommender import Recommender
+from talkwalk.engine.trace import movement_trace
+from talkwalk.engine.turn import Turn
+from talkwalk.index.catalog import Catalog
+from talkwalk.llm.conversation import Exchange
+from talkwalk.projection.projection_head import BACK, CURRENT
+from tests.conftest import make_catalog, make_language_model, make_space
+
+
+def shown(turn: Turn) -> list[str]:
+    return [item.id for item in turn.items]
+
+
+def test_a_turn_has_everything(recommender):
+    session = recommender.session(user={"age": 25, "gender": "F"}, history=["3", "5"])
+    turn = session.say("something older", k=7)
+    assert len(turn.items) == 7
+    assert all(isinstance(i.id, str) and -1 <= i.score <= 1 and i.metadata["title"] for i in turn.items)
+    assert [i.score for i in turn.items] == sorted((i.score for i in turn.items), reverse=True)
+    assert turn.position.shape == (recommender.dim,)
+    assert np.linalg.norm(turn.position) == pytest.approx(1, abs=1e-5)
+    assert set(turn.timings) == {"prompt", "llm", "projection", "search"}
+    assert {"year", "rating"} <= set(turn.trace)
+    assert all(-1 <= v <= 1 for v in turn.trace.values())
+    assert turn.explain().endswith(".")
+    assert session.turns == [turn]
+
+
+def test_scores_are_cosines_of_the_position(recommender):
+    turn = recommender.recommend("a comedy", k=40)
+    vectors = recommender.encode_items([i.metadata for i in turn.items])
+    np.testing.assert_allclose([i.score for i in turn.items], vectors @ turn.position, atol=1e-5)
+    everything = recommender.encode_items(recommender.catalog.items) @ turn.position
+    assert turn.items[0].score == pytest.approx(everything.max(), abs=1e-5)
+
+
+def test_nothing_is_shown_twice_and_history_never(recommender):
+    session = recommender.session(history=["1", "2"])
+    seen = ["1", "2"]
+    for text in ("a comedy", "older", "newer"):
+        turn = session.say(text, k=8)
+        assert not set(shown(turn)) & set(seen)
+        seen += shown(turn)
+
+
+def test_short_answers_are_not_padded(recommender):
+    session = recommender.session()
+    assert len(session.say("a film", k=30).items) == 30
+    assert len(session.say("another", k=30).items) == 10
+    assert session.say("another", k=30).items == []
+    assert session.say("and now", k=30).explain()
+
+
+def test_one_shot_equals_a_fresh_session(recommender):
+    once = recommender.recommend("older", user={"age": 25.0}, history=["4"], k=5)
+    again = recommender.session(user={"age": 25.0}, history=["4"]).say("older", k=5)
+    assert shown(once) == shown(again)
+    np.testing.assert_allclose(once.position, again.position, atol=1e-5)
+
+
+def test_undo_takes_a_turn_back(recommender):
+    session = recommender.session(history=["4"])
+    first = session.say("a comedy")
+    second = session.say("older")
+    assert session.undo() is first
+    third = session.say("older")
+    assert shown(third) == shown(second)
+    np.testing.assert_allclose(third.position, second.position, atol=1e-4)
+    assert session.undo() is first
+    assert session.undo() is None
+    with pytest.raises(ValueError, match="no turn to undo"):
+        session.undo()
+
+
+def test_filters_and_exclusions_hold(recommender):
+    turn = recommender.recommend("a film", k=40, where={"genre": "Horror", "year": (1950, None)}, exclude=["1", "2"])
+    assert turn.items
+    for item in turn.items:
+        assert "Horror" in item.metadata["genre"]
+        assert item.metadata["year"] >= 1950
+        assert item.id not in ("1", "2")
+    assert recommender.recommend("a film", where={"genre": "Musical"}).items == []
+
+
+def test_the_trace_is_the_movement_of_mean_ranks(recommender):
+    session = recommender.session()
+    first, second = session.say("a comedy", k=5), session.say("older", k=5)
+    assert first.trace == {}
+    ranks = recommender.catalog.ranks("year")
+    expected = np.mean([ranks[i] for i in shown(second)]) - np.mean([ranks[i] for i in shown(first)])
+    assert second.trace["year"] == pytest.approx(expected)
+    share = [np.mean(["Comedy" in i.metadata["genre"] for i in t.items]) for t in (first, second)]
+    assert second.trace.get("genre=Comedy", 0) == pytest.approx(share[1] - share[0])
+
+
+def test_explanations_name_what_moved(catalog):
+    def explain(**trace: float) -> str:
+        return Turn("x", [], np.zeros(2), trace, {}, catalog.schema).explain()
+
+    assert explain() == "A first answer to “x”."
+    assert explain(year=0.01) == "About the same as before."
+    assert explain(year=-0.5, rating=0.06) == "Compared with before: much older, a little higher rating."
+    assert explain(**{"year": 0.2, "genre=Horror": 0.8, "genre=Drama": -0.1}) == (
+        "Compared with before: newer, more Horror."
+    )
+
+
+def test_a_removed_item_does_not_break_the_trace(catalog):
+    assert movement_trace(catalog, ["gone"], ["1"]) == {}
+
+
+def test_reactions_move_the_start_and_hide_the_disliked(recommender):
+    session = recommender.session()
+    turn = session.say("a comedy", k=5)
+    liked, disliked = shown(turn)[3], shown(turn)[0]
+    session.react(disliked, liked=False)
+    np.testing.assert_allclose(session._anchors()[CURRENT], recommender.item_vector(shown(turn)[1]))
+    session.react(liked, liked=True)
+    np.testing.assert_allclose(session._anchors()[CURRENT], recommender.item_vector(liked))
+    session.say("older")
+    np.testing.assert_allclose(session._anchors()[BACK], turn.position)
+    assert disliked in session._seen(returning=True)
+    with pytest.raises(ValueError, match="unknown item id 'nope'"):
+        session.react("nope", liked=True)
+
+
+def test_going_back_may_show_the_earlier_answer_again(recommender):
+    head = recommender.bundle.head
+    session = recommender.session(history=["4"])
+    first, second = session.say("a comedy"), session.say("older")
+    with torch.no_grad():  # a head that always keeps what was before the last turn, and nothing else
+        head.gates.weight.zero_()
+        head.gates.bias.copy_(torch.tensor([-30.0, 30.0]))
+        head.delta[-1].weight.zero_()
+        head.delta[-1].bias.zero_()
+    back = session.say("go back")
+    np.testing.assert_allclose(back.position, first.position, atol=1e-5)
+    assert shown(back) == shown(first)
+    assert not set(shown(back)) & set(shown(second))
+
+
+def test_items_come_and_go_live(recommender):
+    row = {"title": "New", "genre": ["Western"], "year": 1999.0}
+    recommender.add_items({"new": row})
+    assert "new" in recommender.catalog.ids
+    best = recommender.search(recommender.item_vector("new"), 1, (), None, 0.0)[0]
+    assert best.id == "new"
+    assert best.metadata == row
+    recommender.remove_items(["new"])
+    assert "new" not in shown(recommender.recommend("western", k=100))
+    recommender.add_items(pd.DataFrame([{"title": "T", "year": 1950.0}], index=["t"]))
+    assert recommender.catalog.row("t") == {"title": "T", "year": 1950.0}
+
+
+def test_a_bad_row_changes_nothing(recommender):
+    with pytest.raises(ValueError, match="unknown item attribute 'yeer'; did you mean 'year'"):
+        recommender.add_items({"a": {"year": 1990.0}, "b": {"yeer": 1990.0}})
+    with pytest.raises(ValueError, match="unknown item id 'b'"):
+        recommender.remove_items(["1", "b"])
+    assert len(recommender.catalog) == len(recommender.index) == 40
+    assert "1" in recommender.index
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"text": ""}, "text must not be empty"),
+        ({"text": "   "}, "text must not be empty"),
+        ({"text": "x" * 100_000}, "at most 2000 characters, got 100000"),
+        ({"text": 7}, "text must be a string, got int"),
+        ({"text": "a", "k": 0}, "k must be a positive whole number, got 0"),
+        ({"text": "a", "k": 2.5}, "k must be a positive whole number, got 2.5"),
+        ({"text": "a", "exclude": ["x1"]}, "unknown item id 'x1'"),
+        ({"text": "a", "exclude": "12"}, "exclude must be a list"),
+        ({"text": "a", "where": {"gener": "Comedy"}}, "unknown item attribute 'gener'; did you mean 'genre'"),
+        ({"text": "a", "where": {"year": "old"}}, "'year' must be a number, got 'old'"),
+        ({"text": "a", "diversity": 2}, "diversity must be between 0 and 1, got 2"),
+        ({"text": "a", "system": ""}, "system must not be empty"),
+        ({"text": "a", "history": ["99"]}, "unknown item id '99'"),
+        ({"text": "a", "history": [3]}, "item ids must be strings, got 3"),
+        ({"text": "a", "history": "3"}, "history must be a list of item ids"),
+        ({"text": "a", "user": {"agee": 3}}, "unknown user attribute 'agee'; did you mean 'age'"),
+        ({"text": "a", "user": {"age": "old"}}, "'age' must be a number, got 'old'"),
+        ({"text": "a", "user": "nobody"}, "unknown user id 'nobody'"),
+        ({"text": "a", "user": 12}, "user must be a mapping"),
+    ],
+)
+def test_bad_input_is_named(recommender, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        recommender.recommend(**arguments)
+
+
+def test_a_refused_turn_leaves_the_session_as_it_was(recommender):
+    session = recommender.session()
+    session.say("a comedy")
+    with pytest.raises(ValueError, match="unknown item id"):
+        session.say("older", exclude=["x"])
+    assert len(session.turns) == 1
+
+
+def test_users_may_be_given_by_id_or_attributes(recommender):
+    by_id = recommender.recommend("a film", user="3")
+    by_row = recommender.recommend("a film", user=recommender.catalog.user("3"))
+    assert shown(by_id) == shown(by_row)
+
+
+def test_encoders_give_unit_rows(recommender):
+    for vectors in (
+        recommender.encode_text(["a comedy", "an old film"]),
+        recommender.encode_items([{"year": 1950.0}, {}]),
+        recommender.encode_users([{"age": 3.0}, {"gender": "F"}]),
+    ):
+        assert vectors.shape == (2, recommender.dim)
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+# prompts
+
+
+def test_the_model_reads_words_and_never_an_id(backend):
+    catalog = make_catalog()
+    renamed = catalog.items.rename(index={i: f"secret-{i}" for i in catalog.items.index})
+    hidden = Catalog(catalog.schema, renamed)
+    rec = Recommender(_bundle_for(hidden, backend), hidden, backend)
+    session = rec.session(history=["secret-1", "secret-2"])
+    session.say("a comedy")
+    session.say("older", system="prefer short films")
+    text = backend.renderer.tokenizer.decode(session.prompt.ids)
+    assert "secret" not in text
+    assert "Film 1" in text
+    assert "prefer short films" in text
+
+
+def _bundle_for(catalog, backend):
+    from tests.conftest import make_bundle
+
+    return make_bundle(make_space(catalog), backend)
+
+
+def test_long_conversations_are_truncated_to_whole_turns(catalog, backend):
+    builder = PromptBuilder(catalog.schema, backend.renderer, ContextLimits(turns=4, tokens=100_000))
+    first, shown_turns = 0, []
+    for count in range(1, 12):
+        exchanges = [Exchange(f"turn {n}", "Film") for n in range(count - 1)] + [Exchange(f"turn {count - 1}")]
+        built = builder.build("You recommend.", exchanges, first=first)
+        first = built.first
+        shown_turns.append(count - first)
+        assert len(built.prompt.readouts) == count - first <= 4
+    assert shown_turns == [1, 2, 3, 4, 2, 3, 4, 2, 3, 4, 2]
+
+
+def test_the_token_limit_keeps_the_last_turn(catalog, backend):
+    builder = PromptBuilder(catalog.schema, backend.renderer, ContextLimits(turns=50, tokens=150))
+    exchanges = [*(Exchange("word " * 20, "Film") for _ in range(6)), Exchange("the last one")]
+    built = builder.build("You recommend.", exchanges)
+    assert len(built.prompt.ids) <= 150
+    assert "the last one" in backend.renderer.tokenizer.decode(built.prompt.ids)
+    assert builder.build("You recommend.", [Exchange("word " * 200)]).first == 0
+
+
+@pytest.mark.parametrize(("name", "value"), [("turns", 0), ("tokens", 0), ("history", -1)])
+def test_impossible_limits_are_named(name, value):
+    with pytest.raises(ValueError, match=f"{name} must .* got {value}"):
+        ContextLimits(**{name: value})
+
+
+# diversity
+
+
+def test_diversity_against_a_slow_search():
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(12, 4))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    scores = np.sort(rng.uniform(-1, 1, 12))[::-1]
+    chosen: list[int] = []
+    for _ in range(5):
+        best = max(
+            (i for i in range(12) if i not in chosen),
+            key=lambda i: 0.6 * scores[i] - (0.4 * max(vectors[i] @ vectors[j] for j in chosen) if chosen else 0),
+        )
+        chosen.append(best)
+    assert diversify(scores, vectors, 5, 0.4) == chosen
+    assert diversify(scores, vectors, 5, 0.0) == [0, 1, 2, 3, 4]
+
+
+def test_more_diversity_spreads_the_answer(recommender):
+    def spread(diversity: float) -> float:
+        turn = recommender.recommend("a film", k=6, diversity=diversity)
+        vectors = recommender.encode_items([i.metadata for i in turn.items])
+        return float(1 - (vectors @ vectors.T).mean())
+
+    assert spread(0.0) < spread(0.9)
+
+
+# bundles
+
+
+def test_a_saved_bundle_gives_the_same_answers(recommender, tmp_path, catalog, backend):
+    recommender.save_pretrained(tmp_path / "bundle")
+    loaded = Recommender(Bundle.load(tmp_path / "bundle"), catalog, backend)
+    first, second = (r.recommend("older", history=["4"], user={"age": 30.0}) for r in (recommender, loaded))
+    assert shown(first) == shown(second)
+    np.testing.assert_allclose(first.position, second.position, atol=1e-6)
+    assert "from talkwalk import Recommender" in (tmp_path / "bundle" / "README.md").read_text()
+
+
+def test_damage_is_noticed(bundle, tmp_path):
+    bundle.save(tmp_path / "b")
+    weights = tmp_path / "b" / "projection_head.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(bytes(data))
+    with pytest.raises(ValueError, match=r"projection_head\.safetensors is damaged"):
+        Bundle.load(tmp_path / "b")
+    weights.unlink()
+    with pytest.raises(FileNotFoundError, match=r"no projection_head\.safetensors"):
+        Bundle.load(tmp_path / "b")
+    (tmp_path / "b" / "config.json").write_text("{")
+    with pytest.raises(ValueError, match=r"config\.json is damaged"):
+        Bundle.load(tmp_path / "b")
+
+
+def test_another_language_model_is_refused(bundle, catalog):
+    with pytest.raises(ValueError, match=r"head belongs to the language model tiny .* got one with fingerprint"):
+        Recommender(bundle, catalog, make_language_model(1))
+
+
+def test_another_schema_is_refused(bundle, catalog, backend):
+    fewer = {n: a for n, a in catalog.schema.items.items() if n != "rating"}
+    other = Catalog(dataclasses.replace(catalog.schema, items=fewer), catalog.items.drop(columns="rating"))
+    with pytest.raises(ValueError, match="trained for item attributes"):
+        Recommender(bundle, other, backend)
+
+
+def test_unknown_bundles_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no bundle 'nonsense': it must be a shipped name"):
+        find_bundle("nonsense")
+    with pytest.raises(FileNotFoundError, match="is not a bundle"):
+        find_bundle(tmp_path)
+
+
+def test_saving_does_not_overwrite_other_files(bundle, tmp_path):
+    (tmp_path / "mine.txt").write_text("precious")
+    with pytest.raises(ValueError, match="holds other files"):
+        bundle.save(tmp_path)
+    assert (tmp_path / "mine.txt").read_text() == "precious"
+
+
+def test_another_catalogue_of_the_same_domain_works(bundle, backend):
+    rec = Recommender(bundle, make_catalog(12), backend)
+    assert set(shown(rec.recommend("a film", k=50))) == set(rec.catalog.ids)
