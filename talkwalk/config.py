@@ -267,7 +267,7 @@ class GenerateConfig:
         entity: "item" or "user": whose attribute values get paraphrases.
         combinations: How many new combinations of user attributes get wordings; for composites only.
         model: Name, folder or Hub id of the language model, or the endpoint's name for it.
-        endpoint: Base address of an OpenAI-compatible server, such as http://localhost:8000/v1; empty for a local model.
+        endpoint: Base address of an OpenAI-compatible server (http://localhost:8000/v1); empty for a local model.
         candidates: Candidates per source wording.
         temperature: Of the language model's sampling.
         max_words: Longest wording that is accepted.
@@ -311,12 +311,18 @@ class EvalConfig:
     Attributes:
         bundle: Name or folder of a bundle.
         catalog: Overrides the bundle's catalogue; empty for its own.
-        quick: Fewer conversations.
-        conversations: Unseen simulated conversations.
-        quick_conversations: The same with `quick=true`.
-        sessions: Live sessions for what needs the whole engine (latency, entropy, exploration).
-        users: Test users for next-item accuracy; 0 takes all.
+        descriptions: Folder of description files, with the steering language; empty for the bundle's own copy.
         out: Folder for report.json and report.md.
+        quick: Take the quick amounts.
+        conversations: Unseen simulated conversations per kind of wordings.
+        quick_conversations: The same with `quick=true`.
+        sessions: Live sessions of every sort, for what needs the whole engine (latency, entropy, exploration).
+        quick_sessions: The same with `quick=true`.
+        users: People for next-item accuracy; 0 takes all.
+        quick_users: The same with `quick=true`.
+        clusters: Regions of the space, for coherence and exploration.
+        k: Length of the answers.
+        seed: Of everything that is drawn.
     """
 
     bundle: str = MISSING
@@ -327,13 +333,16 @@ class EvalConfig:
     conversations: int = MISSING
     quick_conversations: int = MISSING
     sessions: int = 20
+    quick_sessions: int = 10
     users: int = 0
+    quick_users: int = 200
+    clusters: int = 20
     k: int = 10
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _positive(self, "conversations", "quick_conversations", "sessions", "k")
-        _not_negative(self, "users")
+        _positive(self, "conversations", "quick_conversations", "sessions", "quick_sessions", "clusters", "k")
+        _not_negative(self, "users", "quick_users", "seed")
 
 
 SCHEMAS: dict[str, type] = {

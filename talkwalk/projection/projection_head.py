@@ -24,6 +24,34 @@ class Projected(NamedTuple):
     gates: Tensor
 
 
+class StateNorm(nn.Module):
+    """Standardises hidden states channel by channel, with mean and spread taken from training states.
+
+    A few channels of a language model are a hundred times larger than the rest; layer normalisation would leave them so
+    and shrink everything else.
+
+    Args:
+        llm_dim: Hidden size of the language model.
+    """
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, llm_dim: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(llm_dim))
+        self.register_buffer("spread", torch.ones(llm_dim))
+
+    def fit(self, states: Tensor) -> None:
+        """Take mean and standard deviation from states (n, llm_dim)."""
+        self.mean.copy_(states.mean(dim=0))
+        self.spread.copy_(states.std(dim=0).clamp(min=1e-6))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """States (batch, llm_dim), each channel with mean 0 and standard deviation 1 over the training states."""
+        return (states - self.mean) / self.spread
+
+
 class AbsoluteHead(nn.Module):
     """The founding two-layer head: the state alone says where to go.
 
@@ -36,8 +64,7 @@ class AbsoluteHead(nn.Module):
 
     def __init__(self, llm_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1) -> None:
         super().__init__()
-        # a few of a language model's channels are a hundred times larger than the rest
-        self.norm = nn.LayerNorm(llm_dim)
+        self.norm = StateNorm(llm_dim)
         self.projection = nn.Sequential(
             nn.Linear(llm_dim, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, dim)
         )
@@ -64,7 +91,7 @@ class AnchoredHead(nn.Module):
 
     def __init__(self, llm_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(llm_dim)
+        self.norm = StateNorm(llm_dim)
         self.trunk = nn.Sequential(nn.Linear(llm_dim, hidden), nn.GELU(), nn.Dropout(dropout))
         self.gates = nn.Linear(hidden, SLOTS)
         self.delta = nn.Sequential(nn.Linear(hidden + dim, hidden), nn.GELU(), nn.Linear(hidden, dim))

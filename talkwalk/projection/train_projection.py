@@ -269,6 +269,7 @@ def train(config: ProjectionConfig) -> dict[str, dict[str, float]]:
                 variant.head, backend.dim, material.space.dim, hidden=config.hidden, dropout=config.dropout
             )
             decoder = AnchorDecoder(material.space.dim, material.space.shape["sentence_dim"])
+            head.norm.fit(torch.as_tensor(material.train.states))
             fit(
                 head,
                 decoder,

@@ -1,0 +1,61 @@
+"""Another new domain, a shop: only the schema, the table and the description file differ from the music example.
+
+python -m demo.example_ecommerce [--out FOLDER]
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from demo.example_music import present
+from talkwalk import Catalog, Schema
+
+SCHEMA = {
+    "domain": "shop",
+    "noun": "product",
+    "title": "title",
+    "items": {
+        "title": {"kind": "text"},
+        "category": {"kind": "category"},
+        "price": {"kind": "ordered", "scale": "log", "range": [1, 1000], "unit": "dollars"},
+        "rating": {"kind": "ordered", "range": [1, 5], "show": "level", "words": ["worse rated", "better rated"]},
+    },
+}  # fmt: skip
+CATEGORIES = {  # usual price in dollars, things
+    "kitchen": (35, ("chef's knife", "frying pan", "coffee grinder", "mixing bowl")),
+    "electronics": (120, ("headphones", "loudspeaker", "charger", "webcam")),
+    "clothing": (45, ("jacket", "shirt", "jumper", "scarf")),
+    "toys": (22, ("puzzle", "building set", "teddy bear", "toy train")),
+    "garden": (30, ("watering can", "pruning shears", "plant pot", "garden hose")),
+    "sports": (40, ("yoga mat", "tennis racket", "dumbbell", "running belt")),
+    "books": (15, ("novel", "cookbook", "atlas", "biography")),
+    "beauty": (25, ("face cream", "perfume", "lipstick", "shampoo")),
+}
+MAKERS = ("Arden", "Bellwood", "Corvo", "Dunmore", "Elmtree", "Fenwick", "Garnet", "Hallow", "Ivory Lane", "Juniper")
+QUERIES = (
+    "a cheap present for a five-year-old",
+    "premium headphones or speakers, top rated, money is no object",
+    "something affordable for the garden that buyers are happy with",
+)
+
+
+def catalog(count: int = 300, seed: int = 0) -> Catalog:
+    """Made-up products with plausible values."""
+    rng = np.random.default_rng(seed)
+    categories = [str(c) for c in rng.choice(list(CATEGORIES), count)]
+    usual = np.array([CATEGORIES[c][0] for c in categories])
+    items = pd.DataFrame(
+        {
+            "title": [f"{rng.choice(MAKERS)} {rng.choice(CATEGORIES[c][1])}" for c in categories],
+            "category": categories,
+            "price": np.clip(usual * np.exp(rng.normal(0, 0.9, count)), 2, 950).round() - 0.01,
+            "rating": np.clip(rng.normal(3.8, 0.8, count), 1, 5).round(1),
+        },
+        index=[f"product-{i + 1}" for i in range(count)],
+    )
+    return Catalog(Schema.from_dict(SCHEMA).fit(items), items)
+
+
+if __name__ == "__main__":
+    present("products", catalog(), QUERIES)

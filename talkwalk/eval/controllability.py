@@ -1,0 +1,223 @@
+"""Does the person stay in control? Five figures over recorded sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from talkwalk.eval.sessions import RecordedSession, moments, steers
+from talkwalk.index.catalog import Catalog
+from talkwalk.projection.validation import Movement, movement, rank_table
+from talkwalk.projection.walks import StepKind
+from talkwalk.schema import is_missing
+
+TEMPERATURE = 0.05  # of the distribution over items; the one that training contrasts items with
+GRADES = (0.0, 0.25, 0.5, 0.75, 1.0)
+BOUND = 0.1  # mean rank distance from the hidden target at which a simulated user is satisfied
+PATIENCE = 10  # turns after which a simulated user gives up
+
+
+def answer_entropy(positions: np.ndarray, items: np.ndarray, *, temperature: float = TEMPERATURE) -> np.ndarray:
+    """Entropy of softmax(cosine / temperature) over the catalogue, as a share of the largest, log(items).
+
+    Args:
+        positions: Unit vectors, (turns, dim).
+        items: Unit vectors of the catalogue, (items, dim).
+        temperature: Of the softmax.
+
+    Returns:
+        0 (one item) to 1 (all items alike), (turns,).
+    """
+    logits = np.asarray(positions @ items.T, dtype=np.float64) / temperature
+    logits -= logits.max(axis=1, keepdims=True)
+    weights = np.exp(logits)
+    shares = weights / weights.sum(axis=1, keepdims=True)
+    entropy = -(shares * np.log(np.maximum(shares, 1e-300))).sum(axis=1)
+    return np.asarray(entropy / np.log(len(items)))
+
+
+def steering_entropy_reduction(
+    sessions: Sequence[RecordedSession], items: np.ndarray, *, temperature: float = TEMPERATURE
+) -> np.ndarray:
+    """How much a steer narrows what would be recommended (founding plan, section 7).
+
+    Protocol: for every steer that follows another turn, the entropy of the distribution over all items (softmax of the
+    cosines with the position) at the turn before, minus that at the steer. Range -1 to 1, in shares of log(items);
+    above 0 is narrower, 0 a system that ignores the steer.
+
+    Args:
+        sessions: What was said and where it led.
+        items: Unit vectors of the catalogue, (items, dim).
+        temperature: Of the softmax.
+
+    Returns:
+        One value per steer, (steers,).
+    """
+    pairs = [(m.before.position, m.turn.position) for m in steers(sessions) if m.before is not None]
+    if not pairs:
+        return np.zeros(0)
+    before, after = (
+        answer_entropy(np.stack(side), items, temperature=temperature) for side in zip(*pairs, strict=True)
+    )
+    return np.asarray(before - after)
+
+
+def satisfying(catalog: Catalog, target: str, *, bound: float = BOUND) -> set[str]:
+    """Items that please someone who has `target` in mind.
+
+    Those whose ordered attributes lie within `bound` of the target's, as the mean distance of catalogue ranks over the
+    attributes that both have, and that share a category with it where it has any. The target itself is one of them.
+    """
+    ranks = rank_table(catalog)
+    away = np.abs(ranks - ranks[catalog.ids.index(target)])
+    known = np.isfinite(away)
+    distance = np.where(known, away, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    near = known.any(axis=1) & (distance < bound)
+    wanted = categories_of(catalog, target)
+    found = {i for i, ok in zip(catalog.ids, near, strict=True) if ok}
+    return {target} | {i for i in found if not wanted or wanted & categories_of(catalog, i)}
+
+
+def categories_of(catalog: Catalog, item_id: str) -> set[tuple[str, str]]:
+    """Every (attribute, name) of an item."""
+    row = catalog.items.loc[item_id]
+    named: set[tuple[str, str]] = set()
+    for attribute in catalog.schema.categorical:
+        value = row[attribute.name]
+        if not is_missing(value):
+            named |= {(attribute.name, str(name)) for name in ([value] if isinstance(value, str) else value)}
+    return named
+
+
+class Satisfaction(NamedTuple):
+    """Per session; both (sessions,).
+
+    Attributes:
+        turns: The first turn, counted from 1, that showed a satisfying item; `patience` for those who gave up.
+        satisfied: 1.0 where there was one.
+    """
+
+    turns: np.ndarray
+    satisfied: np.ndarray
+
+
+def turns_to_satisfaction(
+    sessions: Sequence[RecordedSession], pleasing: Sequence[Collection[str]], *, patience: int = PATIENCE
+) -> Satisfaction:
+    """How many turns a person needs (founding plan, section 7).
+
+    Protocol: a simulated user (`talkwalk.eval.simulated_user.Seeker`) starts at a random item with a hidden target item
+    in mind. Each turn they name the attribute in which the first item shown is furthest from it, in test wordings.
+    They are satisfied when the answer holds an item of `satisfying(target)`, and give up after `patience` turns. Lower
+    is better; range 1 to `patience`, and those who gave up count as `patience`, a lower bound.
+
+    Args:
+        sessions: One per target.
+        pleasing: Per session the ids that satisfy.
+        patience: Turns that are looked at.
+    """
+    turns = np.full(len(sessions), float(patience))
+    satisfied = np.zeros(len(sessions))
+    for i, (session, ids) in enumerate(zip(sessions, pleasing, strict=True)):
+        found = [t for t, turn in enumerate(session.turns[:patience], start=1) if set(turn.shown) & set(ids)]
+        if found:
+            turns[i], satisfied[i] = found[0], 1.0
+    return Satisfaction(turns, satisfied)
+
+
+def spread(vectors: np.ndarray) -> float:
+    """Mean of 1 - cosine over all pairs of unit vectors (n, dim); 0 to 2, and 0 for fewer than two."""
+    if len(vectors) < 2:
+        return 0.0
+    pairs = np.triu_indices(len(vectors), k=1)
+    return float(np.mean(1 - (vectors @ vectors.T)[pairs]))
+
+
+def diversity_gradient(grades: np.ndarray, spreads: np.ndarray) -> np.ndarray:
+    """Does the spread of the answer follow the spread that was asked for (founding plan, section 7)?
+
+    Protocol: the same first words are said once per grade (`sessions.play_each` with `Ask.diversity`); the spread of an
+    answer is the mean of 1 - cosine over pairs of its items. Spearman's rank correlation of grade and spread, ties
+    sharing their mean rank; range -1 to 1, and 0 for answers that do not change at all.
+
+    Args:
+        grades: What was asked for, (grades,).
+        spreads: Spread of each answer, (units, grades).
+
+    Returns:
+        One correlation per unit, (units,).
+    """
+    asked = pd.Series(grades).rank().to_numpy()
+    got = pd.DataFrame(np.round(spreads, 9)).rank(axis=1).to_numpy()
+    asked, got = asked - asked.mean(), got - got.mean(axis=1, keepdims=True)
+    scale = np.linalg.norm(asked) * np.linalg.norm(got, axis=1)
+    return np.where(scale > 0, (got @ asked) / np.maximum(scale, 1e-12), 0.0)
+
+
+def steering_movement(sessions: Sequence[RecordedSession], catalog: Catalog) -> Movement:
+    """Movement of every steer along an ordered attribute from the item where the conversation stood, (steers,) each.
+
+    Protocol (DESIGN, section 6): mean catalogue rank over the answer minus the rank of the first item of the answer
+    before (or the last of the history). Steers without such an item, or from one that lacks the attribute, are left
+    out.
+    """
+    ranks, row = rank_table(catalog), {item_id: i for i, item_id in enumerate(catalog.ids)}
+    axes = {a.name: i for i, a in enumerate(catalog.schema.ordered)}
+    moved = [
+        movement(
+            np.array([[row[i] for i in m.turn.shown]]),
+            np.array([row[m.start]]),
+            np.array([axes[str(m.turn.ask.subject)]]),
+            np.array([int(m.turn.ask.value or 0)]),
+            ranks,
+        )
+        for m in steers(sessions, [StepKind.DIRECTION])
+        if m.start is not None and m.turn.shown and np.isfinite(ranks[row[m.start], axes[str(m.turn.ask.subject)]])
+    ]
+    moved = [m for m in moved if np.isfinite(m.on_axis[0])]  # no item of the answer may have the attribute
+    return Movement(np.array([m.on_axis[0] for m in moved]), np.array([m.off_axis[0] for m in moved]))
+
+
+def steering_precision(moved: Movement) -> np.ndarray:
+    """Does X move, and nothing else (founding plan, section 7; DESIGN, section 6)?
+
+    max(on, 0) / (max(on, 0) + off) per steer: 1 is movement of the asked attribute only, 0 none of it or the wrong way.
+    `Movement.precision` is the same over mean movements, which small movements do not shake.
+
+    Returns:
+        One value per steer, 0 to 1, (steers,).
+    """
+    on = np.maximum(moved.on_axis, 0.0)
+    return on / np.maximum(on + moved.off_axis, 1e-12)
+
+
+class Reversal(NamedTuple):
+    """Per "go back"; both (returns,).
+
+    Attributes:
+        cosine: Of the position after going back with the one before the steer, -1 to 1.
+        returned: Share of the items shown before the steer that are shown again, 0 to 1.
+    """
+
+    cosine: np.ndarray
+    returned: np.ndarray
+
+
+def steering_reversibility(sessions: Sequence[RecordedSession]) -> Reversal:
+    """Can a steer be taken back in words (founding plan, section 7)?
+
+    Protocol: a turn, a steer, then "go back" in test wordings. The turn that goes back is compared with the one before
+    the steer. 1 and 1 are a perfect return; a system that ignores words shows none of the earlier items, because it has
+    shown them already.
+    """
+    cosines, shares = [], []
+    for session in sessions:
+        turns = [moment.turn for moment in moments(session)]
+        for earlier, turn in zip(turns, turns[2:], strict=False):
+            if turn.ask.kind is StepKind.BACK:
+                cosines.append(float(earlier.position @ turn.position))
+                shares.append(len(set(earlier.shown) & set(turn.shown)) / max(len(earlier.shown), 1))
+    return Reversal(np.array(cosines), np.array(shares))

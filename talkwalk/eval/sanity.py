@@ -1,0 +1,68 @@
+"""Is anything broken? The founding plan's sanity row: accuracy, coverage, latency."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from talkwalk.eval.ranking import RankingQuality, ranking_quality
+from talkwalk.eval.sessions import RecordedSession
+
+TOP1_FLOOR = 0.15
+COVERAGE_FLOOR = 0.30
+LATENCY_CEILING = 0.5  # seconds
+
+
+def nearest_neighbour_accuracy(answers: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """1.0 where the first item shown is the wanted one (founding plan, section 7: mean above 0.15).
+
+    Protocol: turns of unseen simulated conversations that change something (a direction, a category); the wanted item
+    is the unseen one whose metadata is nearest to what was asked.
+
+    Args:
+        answers: Item indices shown, the best first, (turns, k).
+        wanted: Index of the wanted item, (turns,).
+
+    Returns:
+        0 or 1 per turn, (turns,).
+    """
+    return (answers[:, 0] == wanted).astype(np.float64)
+
+
+def coverage(answers: np.ndarray, size: int) -> float:
+    """Share of the catalogue's `size` items that was shown at least once (founding plan, section 7: above 0.30).
+
+    It grows with the number of answers, so say how many there were. Range k / size (every answer the same) to 1.
+
+    Args:
+        answers: Item indices shown, (turns, k).
+        size: Items in the catalogue.
+    """
+    return len(np.unique(answers)) / size
+
+
+def turn_seconds(sessions: Sequence[RecordedSession]) -> np.ndarray:
+    """Seconds of every turn, prompt to answer, (turns,) (founding plan, section 7: half of them below 0.5)."""
+    return np.array([turn.seconds for session in sessions for turn in session.turns])
+
+
+def latency(seconds: np.ndarray, *, percent: float) -> float:
+    """The time within which `percent` (0 to 100) of the turns were answered, in seconds."""
+    return float(np.percentile(seconds, percent))
+
+
+def next_item_accuracy(scores: np.ndarray, targets: np.ndarray, blocked: np.ndarray, *, k: int = 10) -> RankingQuality:
+    """What ranking people expect of any recommender; popularity stands beside it.
+
+    Protocol: a person's profile, the last items of their history, and a neutral sentence in test wordings; the wanted
+    item is their real test interaction (the last one by time), ranked among the full catalogue without what they had
+    before. Hit rate and NDCG, range 0 to 1.
+
+    Args:
+        scores: Of every item, higher is better, (people, items).
+        targets: Index of the wanted item, (people,).
+        blocked: True for items that the person had before, (people, items).
+        k: Length of the answer.
+    """
+    return ranking_quality(scores, targets, blocked, k=k)

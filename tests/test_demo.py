@@ -1,0 +1,94 @@
+"""The demos: the page is built and answers without being launched; the examples' catalogues are sound."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import pytest
+
+from talkwalk.contrastive.descriptions import load_descriptions
+from talkwalk.schema import Kind
+
+gr = pytest.importorskip("gradio")
+
+EXAMPLES = {"example_music": ("music", "genre"), "example_ecommerce": ("shop", "category")}
+
+
+@pytest.fixture
+def app():
+    return importlib.import_module("demo.app")
+
+
+def test_the_page_is_built(app, recommender):
+    page = app.build(recommender)
+    assert isinstance(page, gr.Blocks)
+    labels = [getattr(block, "label", None) for block in page.blocks.values()]
+    assert {"age", "age_range", "gender", "Conversation", "Where it led"} <= set(labels)
+    assert {f.api_name for f in page.fns.values()} >= {"say", "undo"}
+
+
+def test_a_turn_and_its_undo(app, recommender):
+    names = ["age_range", "gender"]
+    text, messages, session, items, why = app.respond(recommender, names, "old comedy", [], None, 4.0, "18-24", None)
+    assert text == ""
+    assert [m["role"] for m in messages] == ["user", "assistant"]
+    assert session.user == {"age_range": "18-24"}
+    assert list(items.columns) == ["title", "genre", "year", "rating", "score"]
+    assert len(items) == 4
+    assert items["title"][0] in messages[-1]["content"]
+    assert "llm" in why
+    first = items
+    _, messages, session, items, _ = app.respond(recommender, names, "newer", messages, session, 4, None, None)
+    assert len(messages) == 4
+    assert not set(items["title"]) & set(first["title"])
+    messages, items, why = app.undo(recommender, messages, session)
+    assert len(messages) == 2
+    assert items.equals(first)
+    messages, items, why = app.undo(recommender, messages, session)
+    assert (messages, len(items), why) == ([], 0, "")
+    with pytest.raises(gr.Error, match="no turn to undo"):
+        app.undo(recommender, messages, session)
+
+
+def test_a_bad_turn_is_told(app, recommender):
+    with pytest.raises(gr.Error, match="must not be empty"):
+        app.respond(recommender, [], "  ", [], None, 4)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example_catalogues_are_sound(name, repository):
+    example = importlib.import_module(f"demo.{name}")
+    catalog = example.catalog()
+    domain, category = EXAMPLES[name]
+    assert (len(catalog), catalog.schema.domain, len(catalog.schema.items[category].values)) == (300, domain, 8)
+    assert catalog.fingerprint() == example.catalog().fingerprint()
+    assert catalog.features().shape == (300, catalog.schema.input_width)
+    words = load_descriptions(repository / "data" / "descriptions", catalog.schema)
+    assert set(words.items[category]) == set(catalog.schema.items[category].values)
+    assert len(list(words.all_wordings())) == len(set(words.all_wordings()))
+    for attribute, values in words.items.items():
+        assert all(len(wordings) == 10 for wordings in values.values())
+        if catalog.schema.items[attribute].kind is Kind.ORDERED:
+            assert_every_value_is_described(catalog, attribute, values)
+
+
+def assert_every_value_is_described(catalog, attribute, values):
+    from talkwalk.contrastive.descriptions import keys_of
+
+    cells = catalog.items[attribute]
+    described = [keys_of(catalog.schema.items[attribute], cell, values) for cell in cells]
+    assert all(len(keys) == 1 for keys in described)
+    assert {key for keys in described for key in keys} == set(values)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_answer_in_the_new_domain(name, monkeypatch, capsys):
+    """Trains a small space: about half a minute each."""
+    example = importlib.import_module(f"demo.{name}")
+    monkeypatch.setattr(sys, "argv", [name])
+    importlib.import_module("demo.example_music").present("items", example.catalog(), example.QUERIES)
+    shown = capsys.readouterr().out
+    assert shown.startswith("SYNTHETIC catalogue")
+    assert all(query in shown for query in example.QUERIES)

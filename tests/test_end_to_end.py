@@ -1,0 +1,137 @@
+"""The shipped bundle with the real language model, started as a user starts it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from talkwalk.bundle import SHIPPED, Bundle
+from talkwalk.splits import Split, split_of
+
+pytestmark = pytest.mark.slow
+BUNDLE = "movielens-100k"
+
+
+@pytest.fixture(autouse=True)
+def private_cache():
+    """The user's own cache: converting the language model again for every test would take a minute each."""
+
+
+@pytest.fixture(scope="module")
+def rec():
+    from talkwalk import Recommender
+
+    return Recommender.from_pretrained(BUNDLE)
+
+
+def year(turn) -> float:
+    return float(np.mean([i.metadata["year"] for i in turn.items]))
+
+
+def test_quickstart_does_what_was_asked(repository):
+    done = subprocess.run(
+        [sys.executable, "-m", "demo.quickstart"], cwd=repository, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    turns = done.stdout.split("\nYou: ")[1:]
+    assert len(turns) == 4
+    films = [set(re.findall(r"^ +(\d+)  ", turn, flags=re.M)) for turn in turns]
+    assert "Comedy" in turns[0]
+    assert "Horror" in turns[2]
+    assert len(films[3] & films[1]) >= 2, "going back shows the earlier films again"
+    prompt = done.stdout.split("it never saw an id:")[1]
+    assert not any(re.search(rf"\b{item}\b", prompt) for item in set.union(*films) if int(item) < 1900)
+
+
+def test_readme_runs(repository, capsys):
+    blocks = re.findall(r"```python\n(.*?)```", (repository / "README.md").read_text(), flags=re.S)
+    assert len(blocks) >= 2
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+    assert "older" in capsys.readouterr().out
+
+
+def test_steering_goes_where_it_was_asked(rec):
+    ranks = {a.name: rec.catalog.ranks(a.name) for a in rec.catalog.schema.ordered}
+    right = []
+    for start in ("15", "56", "98", "111", "202"):  # films in the middle of every axis
+        for text, axis, sign in (
+            ("something older", "year", -1),
+            ("a more recent one", "year", 1),
+            ("something less known", "popularity", -1),
+            ("better reviewed please", "rating", 1),
+        ):
+            here = ranks[axis][start]
+            if 0.2 < here < 0.8:
+                turn = rec.recommend(text, history=[start])
+                right.append(sign * (np.mean([ranks[axis][i.id] for i in turn.items]) - here) > 0.02)
+    assert np.mean(right) >= 0.8
+
+
+def test_undo_and_go_back_return(rec):
+    session = rec.session(user={"age": 30}, history=["50"])
+    session.say("a western")
+    before = session.say("more like that")
+    session.say("something much newer")
+    back = session.say("go back")
+    assert float(before.position @ back.position) > 0.8
+    assert session.undo().text == "something much newer"
+
+
+def test_turn_by_turn_equals_the_whole_prompt(rec):
+    session = rec.session(history=["50"])
+    for text in ("a comedy", "older", "more like that"):
+        session.say(text)
+    prompt = rec.backend.renderer.render
+    assert prompt is not None
+    whole = rec.backend.states([session.prompt])[0][-1]
+    reader = rec.backend.reader()
+    for position in session.prompt.readouts:
+        state = reader.read(session.prompt.ids[: position + 1])
+    assert float(whole @ state / np.linalg.norm(whole) / np.linalg.norm(state)) > 0.999  # bf16
+
+
+def test_the_shipped_bundle_is_small_and_made_with_the_committed_configs(repository):
+    folder = SHIPPED / BUNDLE
+    assert sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) <= 12_000_000
+    from hydra import compose, initialize_config_dir
+
+    from talkwalk.config import CONFIG_DIR, register, to_object
+
+    register()
+    bundle = Bundle.load(BUNDLE)
+    for phase, left_out in (("contrastive", set()), ("projection", {"space", "out", "ship"})):
+        with initialize_config_dir(CONFIG_DIR, version_base="1.3"):
+            config = to_object(compose(phase))
+        import dataclasses
+
+        committed = {n: v for n, v in dataclasses.asdict(config).items() if n not in left_out}
+        shipped = {n: v for n, v in bundle.configs[phase].items() if n not in left_out}
+        assert shipped == committed
+
+
+def test_the_bundles_descriptions_hold_the_wordings_that_were_held_out(repository):
+    """The snapshot equals the repository's files, and the split by hash leaves out a fifth."""
+    folder = SHIPPED / BUNDLE / "descriptions"
+    for path in folder.rglob("*.yaml"):
+        original = repository / "data" / "descriptions" / path.relative_to(folder)
+        assert path.read_bytes() == original.read_bytes()
+    words = re.findall(r'- "(.*)"', (folder / "items" / "movies.yaml").read_text())
+    held_out = np.mean([split_of(w, test=0.2) is Split.TEST for w in words])
+    assert 0.17 < held_out < 0.23
+
+
+def test_unpacked_elsewhere_it_gives_the_same_answers(rec, tmp_path):
+    from talkwalk import Recommender
+
+    rec.save_pretrained(tmp_path / "copy")
+    assert {p.name for p in Path(tmp_path / "copy").iterdir()} >= {"config.json", "README.md", "descriptions"}
+    other = Recommender(Bundle.load(tmp_path / "copy"), rec.catalog, rec.backend)
+    first, second = (r.recommend("a scary film", k=5) for r in (rec, other))
+    assert [i.id for i in first.items] == [i.id for i in second.items]
