@@ -32,6 +32,7 @@ def show(turn: Turn) -> None:
 
 
 def main() -> None:
+    """Say four things and show what comes back."""
     start = time.perf_counter()
     rec = Recommender.from_pretrained("movielens-100k")
     print(f"TalkWalk, {len(rec.catalog)} films, language model {rec.bundle.llm.name}, on the CPU of this machine.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from talkwalk.contrastive.descriptions import copy_descriptions
 from talkwalk.contrastive.space import Space, load_module, read_json, save_module
 from talkwalk.files import atomic_folder
 from talkwalk.model_card import model_card
@@ -72,17 +73,14 @@ class Bundle:
         """
         if Path(folder).exists() and any(Path(folder).iterdir()) and not (Path(folder) / "config.json").is_file():
             raise ValueError(f"{folder} holds other files: give a new folder for the bundle")
-        if descriptions is None and self.folder is not None:
+        if descriptions is None and self.folder is not None and (self.folder / "descriptions").is_dir():
             descriptions = self.folder / "descriptions"
         with atomic_folder(Path(folder)) as temporary:
             self.space.save(temporary)
             save_module(self.head, temporary / "projection_head.safetensors")
             save_module(self.decoder, temporary / "anchor_decoder.safetensors")
             if descriptions is not None:
-                for path in sorted(descriptions.rglob("*.yaml")):
-                    place = temporary / "descriptions" / path.relative_to(descriptions)
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    place.write_bytes(path.read_bytes())
+                copy_descriptions(descriptions, self.space.schema.domain, temporary / "descriptions")
             settings = {
                 "format": FORMAT,
                 "head": self.head_shape,

@@ -110,12 +110,12 @@ class ContrastiveConfig:
         _positive(self, "dim", "text_hidden", "epochs", "lr", "test_pairs", "smoothing_rows")
         _not_negative(self, "smoothing", "weight_decay")
         _share(self, "text_dropout")
-        if len(self.hidden) != 2:
+        if len(self.hidden) != 2 or min(self.hidden) < 1:
             raise ValueError(f"hidden must be two widths, got {self.hidden}")
         if self.batch_size < 2:
             raise ValueError(f"batch_size must be at least 2, got {self.batch_size}")
-        if not self.seeds:
-            raise ValueError("seeds must name at least one seed, got []")
+        if not self.seeds or min(self.seeds) < 0:
+            raise ValueError(f"seeds must name at least one seed, none negative, got {self.seeds}")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -146,14 +146,22 @@ class WalksConfig:
 
 @dataclass(kw_only=True, slots=True)
 class ContextDropoutConfig:
-    """Loss 5: probabilities of altering a training conversation's context."""
+    """Loss 5: probabilities of altering a training conversation's context.
 
-    drop_turns: float = 0.3
+    Attributes:
+        drop_turns: Earlier turns are not told.
+        shuffle_history: Consumed items are told in another order, the last one still last.
+        vary_verbosity: More or less is told of each item.
+        swap_anchor: A steer is trained as if it had been said after another item (anchored head only).
+    """
+
+    drop_turns: float = 0.2
     shuffle_history: float = 0.5
-    vary_verbosity: float = 0.5
+    vary_verbosity: float = 0.3
+    swap_anchor: float = 0.5
 
     def __post_init__(self) -> None:
-        _share(self, "drop_turns", "shuffle_history", "vary_verbosity")
+        _share(self, "drop_turns", "shuffle_history", "vary_verbosity", "swap_anchor")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -216,8 +224,8 @@ class ProjectionConfig:
         _share(self, "dropout")
         if self.head not in ("anchored", "absolute"):
             raise ValueError(f"head must be 'anchored' or 'absolute', got {self.head!r}")
-        if not self.seeds:
-            raise ValueError("seeds must name at least one seed, got []")
+        if not self.seeds or min(self.seeds) < 0:
+            raise ValueError(f"seeds must name at least one seed, none negative, got {self.seeds}")
 
 
 @dataclass(kw_only=True, slots=True)

@@ -33,7 +33,12 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         old = target.with_name(f".{target.name}-old-{os.getpid()}")
         if target.exists():
             target.rename(old)
-        temporary.rename(target)
+        try:
+            temporary.rename(target)
+        except OSError:
+            if old.exists():
+                old.rename(target)
+            raise
         target.chmod(0o755)  # mkdtemp makes folders that only their owner can read
         shutil.rmtree(old, ignore_errors=True)
     finally:

@@ -159,6 +159,8 @@ def is_missing(value: Any) -> bool:
         return True
     if isinstance(value, (list, tuple, set, np.ndarray, str)):
         return len(value) == 0
+    if type(value).__name__ == "NAType":  # pandas' NA, whose comparisons are NA again
+        return True
     return bool(value != value)  # NaN and NaT are the values that differ from themselves
 
 
@@ -274,7 +276,7 @@ class Schema:
             raise ValueError("featurize needs items, users or both")
         if items is not None and users is not None and len(items) != len(users):
             raise ValueError(f"items and users must have equal length, got {len(items)} and {len(users)}")
-        count = len(items) if items is not None else len(users or ())
+        count = len(items) if items is not None else len(users) if users is not None else 0
         blocks = [*_block(self.items, items, count, "item"), *_block(self.users, users, count, "user")]
         values = np.concatenate([block for block, _ in blocks], axis=1)
         present = np.stack([mask for _, mask in blocks], axis=1)
@@ -295,6 +297,9 @@ class Schema:
                 raise ValueError(f"{where}: {unknown('field', key, known)}")
         if "domain" not in data or not data.get("items"):
             raise ValueError(f"{where}: fields 'domain' and 'items' are required")
+        for block in ("items", "users"):
+            if not isinstance(data.get(block) or {}, Mapping):
+                raise ValueError(f"{where}: {block} must be a mapping of names to attributes, got {data[block]!r}")
         items, users = (
             {n: _attribute(n, f, f"{where}: {block}.{n}") for n, f in (data.get(block) or {}).items()}
             for block in ("items", "users")
@@ -319,9 +324,10 @@ class Schema:
     def fingerprint(self) -> str:
         """Hash of everything that changes the meaning of a feature column, and of nothing else."""
         columns = [
-            (block, a.name, a.kind.value, a.scale.value, a.range, a.values, a.knots)
+            (block, a.name, a.kind.value, a.scale.value, a.range and [float(v) for v in a.range], a.values, a.knots)
             for block, attributes in (("item", self.items), ("user", self.users))
             for a in attributes.values()
+            if a.kind is not Kind.TEXT
         ]
         return hashlib.sha256(json.dumps([self.domain, columns]).encode()).hexdigest()[:16]
 
@@ -374,13 +380,19 @@ def _attribute(name: str, fields: Any, where: str) -> Attribute:
             scale=Scale(fields.get("scale", "linear")),
             unit=str(fields.get("unit", "")),
             range=_pair(fields.get("range")),
-            values=tuple(str(v) for v in fields.get("values", ())),
+            values=_value_names(fields.get("values", ())),
             words=_words(fields.get("words")),
             show=Show(fields.get("show", "value")),
             knots=tuple((float(v), float(r)) for v, r in fields.get("knots", ())),
         )
     except (TypeError, ValueError) as error:
         raise ValueError(f"{where}: {error}") from error
+
+
+def _value_names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"values must be a list of names, got {value!r}")
+    return tuple(str(name) for name in value)
 
 
 def _words(value: Any) -> tuple[str, str] | None:
@@ -434,6 +446,8 @@ def _feature(attribute: Attribute, column: Sequence[Any] | np.ndarray) -> Block:
     if attribute.kind is Kind.ORDERED:
         if isinstance(column, np.ndarray) and column.dtype.kind in "fiu":
             numbers = column.astype(np.float64)
+            if np.isinf(numbers).any():
+                raise ValueError(f"attribute {attribute.name!r} must be finite, got {numbers[np.isinf(numbers)][0]}")
         else:
             numbers = np.array([math.nan if is_missing(v) else _number(attribute, v) for v in column], dtype=np.float64)
         present = ~np.isnan(numbers)

@@ -23,6 +23,7 @@ from talkwalk.projection.projection_head import build_head
 from talkwalk.projection.steering_language import CategoryLanguage, Direction, SteeringLanguage
 from talkwalk.schema import Schema
 
+torch.set_num_threads(1)  # tiny tensors: a second thread only waits, for seconds where other work is going on
 GENRES = ("Comedy", "Drama", "Horror", "Western")
 DIM = 16
 

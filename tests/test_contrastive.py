@@ -566,12 +566,12 @@ def test_both_pairs_are_an_item_and_a_user(films, words):
 
 def test_an_age_is_told_in_three_ways():
     rng = np.random.default_rng(0)
-    told = [with_number({"age_range": "25-34", "gender": "F"}, rng) for _ in range(900)]
+    told = [with_number({"age_range": "25-34", "gender": "F"}, movie_schema(), rng) for _ in range(900)]
     forms = Counter(tuple(sorted(t)) for t in told)
     assert set(forms) == {("age_range", "gender"), ("age", "gender"), ("age", "age_range", "gender")}
     assert all(n == pytest.approx(300, abs=60) for n in forms.values())
     assert {t["age"] for t in told if "age" in t} == set(range(25, 35))
-    assert with_number({"gender": "F"}, rng) == {"gender": "F"}
+    assert with_number({"gender": "F"}, movie_schema(), rng) == {"gender": "F"}
 
 
 def test_user_pairs_of_a_schema_with_age_ranges_only(films, words):
@@ -590,7 +590,7 @@ def test_user_pairs_of_a_schema_with_other_age_ranges(films):
 
 
 def test_composite_pairs_are_one_per_wording(words, films):
-    pairs = composite_pairs(words, np.random.default_rng(0))
+    pairs = composite_pairs(words, films.schema, np.random.default_rng(0))
     assert [p.text for p in pairs] == ["<c0>", "<c1>", "<c2>"]
     assert pairs[0].key == pairs[1].key != pairs[2].key and pairs[2].user == {"gender": "M"}
     for pair in pairs[:2]:
@@ -601,7 +601,7 @@ def test_composite_pairs_are_one_per_wording(words, films):
 def test_composites_may_ask_for_ranges_and_lists(films):
     rule = Composite({"age": "30-40", "hour": ["early", "late"]}, ("w",))
     for seed in range(10):
-        (pair,) = composite_pairs(Descriptions(composites=(rule,)), np.random.default_rng(seed))
+        (pair,) = composite_pairs(Descriptions(composites=(rule,)), films.schema, np.random.default_rng(seed))
         featurize_pairs([pair], films.schema)
         assert 30 <= pair.user["age"] <= 40 and pair.user["hour"] in ("early", "late")
 

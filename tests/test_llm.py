@@ -33,14 +33,16 @@ def test_prompts_only_append(format):
     for turns in (1, 2, 3):
         part = renderer.render(shorter(TALK, turns))
         assert whole.ids[: len(part.ids)] == part.ids
-        assert whole.readouts[turns - 1] == len(part.ids) - 1
+        assert whole.readouts[turns - 1] == part.readouts[-1]
+        assert part.readouts[-1].answer == len(part.ids) - 1
 
 
-def test_the_readout_is_the_last_token_of_the_fixed_words():
+def test_a_turn_is_read_at_the_end_of_its_words_and_of_the_answers_fixed_words():
     renderer = PromptRenderer(make_tokenizer())
     prompt = renderer.render(TALK)
-    for position in prompt.readouts:
-        assert renderer.tokenizer.decode(prompt.ids[: position + 1]).endswith(READOUT)
+    for exchange, readout in zip(TALK.exchanges, prompt.readouts, strict=True):
+        assert renderer.tokenizer.decode(prompt.ids[: readout.said + 1]).endswith(exchange.user)
+        assert renderer.tokenizer.decode(prompt.ids[: readout.answer + 1]).endswith(READOUT)
 
 
 def test_typed_special_tokens_stay_text():
@@ -69,24 +71,26 @@ def test_a_state_is_the_models_last_hidden_state_at_the_readout(backend):
     prompt = backend.renderer.render(TALK)
     with torch.inference_mode():
         hidden = backend.model(input_ids=torch.tensor([prompt.ids])).last_hidden_state[0]
-    expected = np.stack([hidden[position].numpy() for position in prompt.readouts])
+    expected = np.stack([np.concatenate([hidden[r.said].numpy(), hidden[r.answer].numpy()]) for r in prompt.readouts])
+    assert expected.shape == (3, backend.dim)
     np.testing.assert_allclose(backend.states([prompt])[0], expected, atol=1e-5)
 
 
 def test_reading_turn_by_turn_equals_reading_everything(backend):
     prompt, reader = backend.renderer.render(TALK), backend.reader()
     expected = backend.states([prompt])[0]
-    for position, state in zip(prompt.readouts, expected, strict=True):
-        np.testing.assert_allclose(reader.read(prompt.ids[: position + 1]), state, atol=1e-3)
+    for turns, state in zip((1, 2, 3), expected, strict=True):
+        np.testing.assert_allclose(reader.read(backend.renderer.render(shorter(TALK, turns))), state, atol=1e-3)
 
 
 def test_a_reader_goes_back_and_starts_over(backend):
     prompt, reader = backend.renderer.render(TALK), backend.reader()
     expected = backend.states([prompt])[0]
     other = backend.renderer.render(Conversation("Something else.", (Exchange("hm"),)))
-    for position, state in ((2, expected[2]), (0, expected[0]), (2, expected[2])):
-        np.testing.assert_allclose(reader.read(prompt.ids[: prompt.readouts[position] + 1]), state, atol=1e-3)
-    np.testing.assert_allclose(reader.read(other.ids), backend.states([other])[0][0], atol=1e-3)
+    for turns in (3, 1, 3, 3):
+        state = reader.read(backend.renderer.render(shorter(TALK, turns)))
+        np.testing.assert_allclose(state, expected[turns - 1], atol=1e-3)
+    np.testing.assert_allclose(reader.read(other), backend.states([other])[0][0], atol=1e-3)
 
 
 def test_hidden_states_are_computed_once(backend, tmp_path):

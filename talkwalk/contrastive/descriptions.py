@@ -129,7 +129,7 @@ def description_files(folder: Path, domain: str) -> list[Path]:
     """Files under `folder` that belong to `domain`, in a stable order."""
     if not folder.is_dir():
         raise FileNotFoundError(f"no description folder at {folder}")
-    files = [p for p in sorted(folder.rglob("*.yaml")) if f"domain: {domain}" in p.read_text().split("\n\n")[0]]
+    files = [p for p in sorted(folder.rglob("*.yaml")) if read_mapping(p).get("domain") == domain]
     if not files:
         raise FileNotFoundError(f"no description file under {folder} says `domain: {domain}`")
     return files
@@ -146,11 +146,14 @@ def load_descriptions(folder: str | Path, schema: Schema) -> Descriptions:
     affinities: list[Affinity] = []
     for path in description_files(Path(folder), schema.domain):
         data = read_mapping(path)
+        _check_top_level(data, str(path))
         if "attributes" in data:
             entity = data.get("entity", "item")
             attributes, block = (schema.items, result.items) if entity == "item" else (schema.users, result.users)
             for name, values in data["attributes"].items():
-                block.setdefault(name, {}).update(_values(attributes, name, values, f"{path}: attributes.{name}"))
+                described = block.setdefault(name, {})
+                for key, wordings in _values(attributes, name, values, f"{path}: attributes.{name}").items():
+                    described[key] = tuple(dict.fromkeys((*described.get(key, ()), *wordings)))
         composites += [
             _composite(schema, e, f"{path}: composites[{i}]") for i, e in enumerate(data.get("composites", ()))
         ]
@@ -177,6 +180,21 @@ def read_mapping(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ValueError(f"{path} must hold a mapping, got {type(data).__name__}")
     return data
+
+
+FIELDS = {"domain", "entity", "attributes", "composites", "affinities"}
+STEERING_FIELDS = {"directions", "categories", "stay", "back", "next", "wish"}  # read by `projection`
+
+
+def _check_top_level(data: Mapping[str, Any], where: str) -> None:
+    if data.get("entity", "item") not in ("item", "user"):
+        raise ValueError(f"{where}: entity must be item or user, got {data['entity']!r}")
+    for key, kind in (("attributes", Mapping), ("composites", list), ("affinities", list)):
+        if key in data and not isinstance(data[key], kind):
+            raise ValueError(f"{where}: {key} must be a {'mapping' if kind is Mapping else 'list'}, got {data[key]!r}")
+    for key in data:
+        if key not in FIELDS | STEERING_FIELDS:
+            raise ValueError(f"{where}: {unknown('field', str(key), FIELDS)}")
 
 
 def _values(attributes: Mapping[str, Attribute], name: str, values: Any, where: str) -> dict[str, Wordings]:

@@ -48,7 +48,7 @@ def training_pairs(
     users = user_rows(catalog, config.holdout, Split.TRAIN)
     composites: list[Pair] = []
     while words.composites and len(composites) < counts.composites:
-        composites += composite_pairs(words, rng)
+        composites += composite_pairs(words, schema, rng)
     return [
         *draw(lambda row: item_pair(row, schema, words, rng), items, counts.items, rng),
         *draw(lambda row: user_pair(row, schema, words, rng), users, counts.users, rng),

@@ -78,6 +78,9 @@ class Space:
             ValueError: If a file is damaged or does not fit the others.
         """
         settings = read_json(folder / "space.json")
+        for key in ("shape", "text_encoder"):
+            if key not in settings:
+                raise ValueError(f"{folder / 'space.json'} is damaged: it has no {key!r}")
         schema = Schema.load(folder / "schema.yaml")
         space = cls.build(schema, SentenceEncoder(settings["text_encoder"]), settings["shape"])
         load_module(space.metadata, folder / "metadata_encoder.safetensors")

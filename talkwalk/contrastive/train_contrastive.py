@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from dataclasses import asdict
@@ -79,7 +80,8 @@ def fit(space: Space, data: TrainingSet, config: ContrastiveConfig, seed: int, f
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=config.epochs)
     parts = {"modules": modules, "optimizer": optimizer, "scheduler": scheduler}
     columns = ordered_columns(space.schema)
-    start = load_checkpoint(folder, parts) if config.resume else 0
+    settings = run_settings(asdict(config))
+    start = load_checkpoint(folder, parts, settings) if config.resume else 0
     with RunLog(folder) as run:
         for epoch in range(start, config.epochs):
             torch.manual_seed(seed * 100_003 + epoch)  # dropout; per epoch, so that a resumed run draws the same
@@ -97,25 +99,45 @@ def fit(space: Space, data: TrainingSet, config: ContrastiveConfig, seed: int, f
                 loss.backward()
                 optimizer.step()
                 losses.append([match.item(), smooth.item()])
+            if not losses:
+                raise ValueError(
+                    f"batch_size must be smaller, got {config.batch_size}: no batch of distinct pairs is full"
+                )
             scheduler.step()
             match_mean, smooth_mean = np.mean(losses, axis=0)
             run.log(epoch, match=match_mean, smooth=smooth_mean, temperature=1 / contrast.scale.item())
-            save_checkpoint(folder, parts, epoch + 1)
+            save_checkpoint(folder, parts, epoch + 1, settings)
     modules.eval()
 
 
-def save_checkpoint(folder: Path, parts: dict[str, Any], epochs_done: int) -> None:
+def run_settings(config: dict[str, Any]) -> str:
+    """What must be equal for a run to be continued: everything but where it lies and which seeds it has."""
+    left_out = ("out", "seeds", "resume", "device", "space", "ship", "baselines")
+    return json.dumps({name: value for name, value in config.items() if name not in left_out}, sort_keys=True)
+
+
+def save_checkpoint(folder: Path, parts: dict[str, Any], epochs_done: int, settings: str) -> None:
     """State of every part after a whole epoch; the file is replaced in one move."""
     with atomic_file(folder / "checkpoint.pt") as temporary:
-        torch.save({"epochs": epochs_done, **{n: p.state_dict() for n, p in parts.items()}}, temporary)
+        torch.save(
+            {"epochs": epochs_done, "settings": settings, **{n: p.state_dict() for n, p in parts.items()}}, temporary
+        )
 
 
-def load_checkpoint(folder: Path, parts: dict[str, Any]) -> int:
-    """Fill the parts from the folder's checkpoint; returns the number of epochs done, 0 without a checkpoint."""
+def load_checkpoint(folder: Path, parts: dict[str, Any], settings: str) -> int:
+    """Fill the parts from the folder's checkpoint; returns the number of epochs done, 0 without a checkpoint.
+
+    Raises:
+        ValueError: If the checkpoint is of a run with other settings.
+    """
     path = folder / "checkpoint.pt"
     if not path.is_file():
         return 0
     state = torch.load(path, weights_only=True)
+    if state.get("settings") != settings:
+        raise ValueError(
+            f"{path} is of a run with other settings: remove the folder, choose another out=, or resume=false"
+        )
     for name, part in parts.items():
         part.load_state_dict(state[name])
     return int(state["epochs"])

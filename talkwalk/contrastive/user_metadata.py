@@ -23,7 +23,7 @@ def user_pair(row: Row, schema: Schema, descriptions: Descriptions, rng: np.rand
     pair = described_pair(described, schema.users, descriptions.users, rng)
     if pair is None:
         return None
-    metadata = with_number(pair.metadata, rng)
+    metadata = with_number(pair.metadata, schema, rng)
     return Pair(PairKind.USER, pair.text, pair.key, user=metadata)
 
 
@@ -47,11 +47,11 @@ def random_context(row: Row, schema: Schema, descriptions: Descriptions, rng: np
     return {n: str(rng.choice(schema.users[n].values)) for n in names if rng.random() < 0.5}
 
 
-def with_number(metadata: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+def with_number(metadata: Mapping[str, Any], schema: Schema, rng: np.random.Generator) -> dict[str, Any]:
     """Tell the age range as a number, as a range, or as both: all mean the same."""
     metadata = dict(metadata)
     for number, band in SAME_THING.items():
-        if band in metadata and rng.random() < 2 / 3:
+        if number in schema.users and metadata.get(band) in AGE_OF_RANGE and rng.random() < 2 / 3:
             low, high = AGE_OF_RANGE[metadata[band]]
             metadata[number] = float(rng.integers(low, high + 1))
             if rng.random() < 0.5:
@@ -59,14 +59,18 @@ def with_number(metadata: Mapping[str, Any], rng: np.random.Generator) -> dict[s
     return metadata
 
 
-def composite_pairs(descriptions: Descriptions, rng: np.random.Generator) -> list[Pair]:
+def composite_pairs(descriptions: Descriptions, schema: Schema, rng: np.random.Generator) -> list[Pair]:
     """One pair per wording of every composite."""
+
+    def row(when: Mapping[str, Any]) -> dict[str, Any]:
+        return with_number(sample_conditions(when, schema.users, rng), schema, rng)
+
     return [
         Pair(
             PairKind.COMPOSITE,
             wording,
             f"composite:{sorted(map(str, c.when.items()))}",
-            user=with_number(c.when, rng),
+            user=row(c.when),
         )
         for c in descriptions.composites
         for wording in c.wordings
@@ -90,7 +94,7 @@ def affinity_pair(rule: Affinity, schema: Schema, rng: np.random.Generator) -> P
         str(rng.choice(rule.wordings)),
         key,
         item=None if side < 0.25 else item,
-        user=None if 0.25 <= side < 0.5 else with_number(user, rng),
+        user=None if 0.25 <= side < 0.5 else with_number(user, schema, rng),
     )
 
 
@@ -107,7 +111,7 @@ def sample_conditions(
         elif attribute.kind is Kind.MULTI:
             row[name] = list(condition) if isinstance(condition, list) else [condition]
         else:
-            row[name] = condition
+            row[name] = condition[int(rng.integers(len(condition)))] if isinstance(condition, list) else condition
     return row
 
 

@@ -97,7 +97,7 @@ class Session:
         first = self._said[-1].first_shown if self._said else 0
         built = rec.prompts.build(self._opening, [*(s.exchange for s in self._said), exchange], first=first)
         clock.lap("prompt")
-        state = self._reader.read(built.prompt.ids)
+        state = self._reader.read(built.prompt)
         clock.lap("llm")
         anchors = self._anchors()
         position, gates = rec.project(state, anchors)

@@ -117,6 +117,8 @@ class Catalog:
             if attribute.kind is Kind.ORDERED and isinstance(condition, tuple):
                 keep &= _between(name, column, condition)
                 continue
+            if isinstance(condition, tuple):
+                raise ValueError(f"where[{name!r}] must be a string or a list of them, got {condition!r}")
             wanted = list(condition) if isinstance(condition, (list, set, frozenset)) else [condition]
             for value in wanted:
                 check_value(attribute, value)
@@ -145,7 +147,8 @@ class Catalog:
 
     def fingerprint(self) -> str:
         """Hash of the schema and the items."""
-        content = pd.util.hash_pandas_object(self.items.map(str), index=True).to_numpy().tobytes()
+        plain = self.items.map(lambda value: "" if is_missing(value) else str(value))
+        content = pd.util.hash_pandas_object(plain, index=True).to_numpy().tobytes()
         return hashlib.sha256(self.schema.fingerprint().encode() + content).hexdigest()[:16]
 
     def save(self, folder: str | Path) -> None:
@@ -205,7 +208,10 @@ def _table(table: pd.DataFrame, attributes: Mapping[str, Any], entity: str) -> p
     table = table.reindex(columns=list(attributes))
     for name, attribute in attributes.items():
         if attribute.kind is Kind.ORDERED:
-            table[name] = pd.to_numeric(table[name])
+            try:
+                table[name] = pd.to_numeric(table[name])
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{entity} column {name!r} must hold numbers: {error}") from error
         elif attribute.kind is Kind.MULTI:
             table[name] = pd.Series([_list(v) for v in table[name]], index=table.index, dtype=object)
     return table

@@ -55,8 +55,8 @@ def hidden_states(
 
 
 def readout_keys(prompt: Prompt) -> list[str]:
-    """Per readout, the tokens up to it as a string."""
-    return [np.array(prompt.ids[: position + 1], dtype=np.int32).tobytes().hex() for position in prompt.readouts]
+    """Per turn, the tokens up to the end of its readout as a string."""
+    return [np.array(prompt.ids[: readout.answer + 1], dtype=np.int32).tobytes().hex() for readout in prompt.readouts]
 
 
 Keyed = tuple[tuple[str, ...], Prompt]

@@ -10,25 +10,28 @@ import torch
 from torch import Tensor
 
 from talkwalk.llm.models import fingerprint, locate
-from talkwalk.llm.prompt_format import Prompt, PromptRenderer
+from talkwalk.llm.prompt_format import READS, Prompt, PromptRenderer
 
 
 class StateReader(Protocol):
     """Reads one growing conversation."""
 
-    def read(self, ids: Sequence[int]) -> np.ndarray:
-        """Hidden state at the last of `ids`, float32 (dim,)."""
+    def read(self, prompt: Prompt) -> np.ndarray:
+        """State of the prompt's last turn, float32 (dim,)."""
         ...
 
 
 class HiddenStateBackend(Protocol):
-    """Anything that turns prompts into final-norm hidden states of the last layer."""
+    """Anything that turns prompts into final-norm hidden states of the last layer.
+
+    The state of a turn is the hidden states at both positions of its readout, side by side.
+    """
 
     renderer: PromptRenderer
 
     @property
     def dim(self) -> int:
-        """Hidden size."""
+        """Length of a state: hidden size times positions in a readout."""
         ...
 
     @property
@@ -37,7 +40,7 @@ class HiddenStateBackend(Protocol):
         ...
 
     def states(self, prompts: Sequence[Prompt]) -> list[np.ndarray]:
-        """Hidden states at every readout, float32 (readouts, dim) per prompt."""
+        """States of every turn, float32 (turns, dim) per prompt."""
         ...
 
     def reader(self) -> StateReader:
@@ -85,7 +88,7 @@ class LanguageModel:
 
     @property
     def dim(self) -> int:
-        return int(self.model.config.hidden_size)
+        return READS * int(self.model.config.hidden_size)
 
     @property
     def fingerprint(self) -> str:
@@ -104,7 +107,7 @@ class LanguageModel:
         hidden = self.model(
             input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False
         ).last_hidden_state  # (prompts, longest, dim)
-        return [hidden[row, p.readouts].float().cpu().numpy() for row, p in enumerate(prompts)]
+        return [hidden[row, p.readouts].flatten(1).float().cpu().numpy() for row, p in enumerate(prompts)]
 
     def reader(self) -> IncrementalReader:
         """A reader that feeds only what is new since the last call."""
@@ -123,16 +126,17 @@ class IncrementalReader:
         self._cache: Any = None
 
     @torch.inference_mode()
-    def read(self, ids: Sequence[int]) -> np.ndarray:
-        """Hidden state at the last of `ids`, float32 (dim,)."""
-        keep = min(_common(self._ids, ids), len(ids) - 1)  # at least one token must be fed to have a state
+    def read(self, prompt: Prompt) -> np.ndarray:
+        """State of the prompt's last turn, float32 (dim,)."""
+        ids, readout = prompt.ids, prompt.readouts[-1]
+        keep = min(_common(self._ids, ids), readout.said)  # what is to be read must be fed
         self._crop(keep)
-        new = torch.tensor([list(ids[keep:])], device=self._model.device)
+        new = torch.tensor([ids[keep:]], device=self._model.device)
         self._ids = []  # an interruption inside the forward pass must not leave ids that the cache does not hold
         output = self._model(input_ids=new, cache=self._cache, use_cache=True)
         self._ids = list(ids)
-        state: Tensor = output.last_hidden_state[0, -1]
-        return state.float().cpu().numpy()
+        state: Tensor = output.last_hidden_state[0, [position - keep for position in readout]]
+        return state.flatten().float().cpu().numpy()
 
     def _crop(self, keep: int) -> None:
         from transformers import DynamicCache

@@ -1,8 +1,9 @@
 """How a conversation becomes token ids: append-only, one format per family of language models.
 
 Every piece is tokenised by itself and cut at special tokens, so that the ids of a conversation are a true prefix of
-the ids of its continuation, whatever the model's own chat template does with earlier turns. The readout is the last
-token of the words with which every answer begins: there the hidden state stands for "what comes next".
+the ids of its continuation, whatever the model's own chat template does with earlier turns. Every answer begins with
+the same words, which turn "what comes next" into "what was asked for". A turn is read in two places: at the last token
+of what the person said, and at the last of those words.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 
 from talkwalk.llm.conversation import Conversation
 
-READOUT = "Recommended:"
+READOUT = "Compared with the last one, you want something that is more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,21 @@ def format_of(tokenizer: Any) -> PromptFormat:
     return next((f for f in FORMATS if f.marker in known), PLAIN)
 
 
+class Readout(NamedTuple):
+    """Positions at which one turn is read: the end of the person's words, and of the answer's fixed words."""
+
+    said: int
+    answer: int
+
+
+READS = len(Readout._fields)
+
+
 class Prompt(NamedTuple):
-    """Token ids, and the positions at which hidden states are read, one per turn."""
+    """Token ids, and where every turn is read."""
 
     ids: list[int]
-    readouts: list[int]
+    readouts: list[Readout]
 
 
 class PromptRenderer:
@@ -100,11 +111,12 @@ class PromptRenderer:
         for exchange in conversation.exchanges:
             if exchange.system:
                 ids += self._said(form.system, exchange.system)
-            ids += self._said(form.user, exchange.user)
-            ids += self._ids(form.assistant + READOUT)
-            readouts.append(len(ids) - 1)
+            ids += [*self._ids(form.user), *self._ids(plain(exchange.user))]
+            said = len(ids) - 1
+            ids += [*self._ids(form.end), *self._ids(form.assistant + READOUT)]
+            readouts.append(Readout(said, len(ids) - 1))
             if exchange.answer is not None:
-                ids += [*self._ids(" " + plain(exchange.answer)), *self._ids(form.end)]
+                ids += [*self._ids(": " + plain(exchange.answer)), *self._ids(form.end)]
         return Prompt(ids, readouts)
 
     def _said(self, opening: str, text: str) -> list[int]:

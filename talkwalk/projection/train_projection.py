@@ -6,9 +6,10 @@ import dataclasses
 import logging
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import hydra
 import numpy as np
@@ -21,7 +22,7 @@ from talkwalk.bundle import Bundle, LanguageModelId
 from talkwalk.config import CONFIG_DIR, HoldoutConfig, LossWeights, ProjectionConfig, register, to_object
 from talkwalk.contrastive.descriptions import Descriptions, load_descriptions
 from talkwalk.contrastive.space import Space, pick_device, read_json
-from talkwalk.contrastive.train_contrastive import load_checkpoint, save_checkpoint, summary
+from talkwalk.contrastive.train_contrastive import load_checkpoint, run_settings, save_checkpoint, summary
 from talkwalk.datasets.resolve import open_catalog
 from talkwalk.files import atomic_folder, write_json
 from talkwalk.index.catalog import Catalog
@@ -29,7 +30,8 @@ from talkwalk.llm.language_model import HiddenStateBackend, LanguageModel
 from talkwalk.llm.models import revision
 from talkwalk.projection import losses
 from talkwalk.projection.anchor_decoder import AnchorDecoder
-from talkwalk.projection.projection_head import AbsoluteHead, AnchoredHead, build_head
+from talkwalk.projection.anchor_swap import AnchorSwaps, Swap
+from talkwalk.projection.projection_head import CURRENT, AbsoluteHead, AnchoredHead, build_head
 from talkwalk.projection.steering_language import SteeringLanguage, load_steering
 from talkwalk.projection.steering_pairs import with_twins
 from talkwalk.projection.turns import NONE, TurnTable, TurnTables
@@ -62,6 +64,13 @@ def variants(config: ProjectionConfig) -> list[Variant]:
     return [Variant("head", config.head, config.weights), *(baselines if config.baselines else [])]
 
 
+class Place(NamedTuple):
+    """One of the places of a swap."""
+
+    swap: Swap
+    at: int
+
+
 class Batch:
     """Some walks' turns as tensors.
 
@@ -69,53 +78,84 @@ class Batch:
         table: All turns.
         rows: Which of them.
         device: Where the tensors live.
+        places: Per row of the batch the place that it is moved to, or None.
     """
 
-    def __init__(self, table: TurnTable, rows: np.ndarray, device: torch.device) -> None:
-        place = {int(row): i for i, row in enumerate(rows)}
-        self.states, self.anchors, self.wanted, self.items, self.item_keys, self.descriptions = (
-            torch.as_tensor(array[rows], device=device)
-            for array in (
-                table.states,
-                table.anchors,
-                table.wanted,
-                table.items,
-                table.item_keys,
-                table.descriptions,
-            )
+    def __init__(
+        self, table: TurnTable, rows: np.ndarray, device: torch.device, places: Sequence[Place | None] = ()
+    ) -> None:
+        position = {int(row): i for i, row in enumerate(rows)}
+        anchors, wanted, items, keys = (a[rows] for a in (table.anchors, table.wanted, table.items, table.item_keys))
+        swapped = np.zeros(len(rows), dtype=bool)
+        for i, place in enumerate(places):
+            if place is not None:
+                swap, at = place
+                anchors[i, CURRENT], wanted[i], items[i], keys[i] = (column[at] for column in swap)
+                swapped[i] = True
+        self.states, self.anchors, self.wanted, self.items, self.item_keys, self.descriptions, self.swapped = (
+            torch.as_tensor(array, device=device)
+            for array in (table.states[rows], anchors, wanted, items, keys, table.descriptions[rows], swapped)
         )
-        self.after, self.before = self._pairs(table.before, rows, place, device)
-        self.last, self.twin = self._pairs(table.twin, rows, place, device)
+        self.after, self.before = self._pairs(table.before, rows, position, swapped)
+        self.last, self.twin = self._pairs(table.twin, rows, position, swapped)
 
-    @staticmethod
     def _pairs(
-        partner: np.ndarray, rows: np.ndarray, place: dict[int, int], device: torch.device
+        self, partner: np.ndarray, rows: np.ndarray, position: dict[int, int], swapped: np.ndarray
     ) -> tuple[Tensor, Tensor]:
-        """Positions inside the batch of the rows that have a partner, and of their partners."""
-        found = [(place[int(r)], place[int(partner[r])]) for r in rows if partner[r] != NONE]
-        first, second = np.array(found, dtype=np.int64).reshape(-1, 2).T
-        return torch.as_tensor(first, device=device), torch.as_tensor(second, device=device)
+        """Where the rows that have a partner stand in the batch, and their partners; swapped rows have none."""
+        found = [(position[int(r)], position[int(partner[r])]) for r in rows if partner[r] != NONE]
+        kept = [pair for pair in found if not swapped[list(pair)].any()]
+        first, second = np.array(kept, dtype=np.int64).reshape(-1, 2).T
+        return torch.as_tensor(first, device=self.states.device), torch.as_tensor(second, device=self.states.device)
 
 
-def batches(table: TurnTable, size: int, rng: np.random.Generator, device: torch.device) -> Iterator[Batch]:
-    """Whole walks with their twins, `size` walks at a time, in random order."""
+def batches(
+    table: TurnTable,
+    size: int,
+    rng: np.random.Generator,
+    device: torch.device,
+    swaps: Sequence[Swap] = (),
+    share: float = 0.0,
+) -> Iterator[Batch]:
+    """Whole walks with their twins, `size` walks at a time, in random order.
+
+    Args:
+        table: All turns.
+        size: Walks per batch.
+        rng: Chooses order and swaps.
+        device: Where the tensors live.
+        swaps: Other places from which each steer could have been said.
+        share: Probability that a steer is moved to one of them.
+    """
     by_walk = np.split(np.arange(len(table)), np.flatnonzero(np.diff(table.walk)) + 1)
     order = rng.permutation(len(by_walk))
     for start in range(0, len(order), size):
-        yield Batch(table, np.concatenate([by_walk[i] for i in order[start : start + size]]), device)
+        rows = np.concatenate([by_walk[i] for i in order[start : start + size]])
+        places: list[Place | None] = [
+            Place(swaps[number], int(rng.integers(len(swaps[number].item_keys))))
+            if swaps and number != NONE and rng.random() < share
+            else None
+            for number in table.swap[rows]
+        ]
+        yield Batch(table, rows, device, places)
 
 
 def loss_terms(head: Head, decoder: AnchorDecoder, batch: Batch, config: ProjectionConfig) -> dict[str, Tensor]:
     """Every loss of the batch, unweighted; a batch without pairs has none of their terms."""
     z = head(batch.states, batch.anchors).positions
+    own, moved, stand = ~batch.swapped, batch.swapped, batch.anchors[:, CURRENT]
     terms = {
         "target": losses.target_similarity(z, batch.wanted),
-        "reconstruct": losses.reconstruction(decoder(z), batch.descriptions),
+        "reconstruct": losses.reconstruction(decoder(z[own]), batch.descriptions[own]),
         "items": losses.in_batch_items(z, batch.items, batch.item_keys, temperature=config.temperature),
     }
-    if len(batch.last):
+    # the base of a steer is its twin, or for a swapped one to have stayed where it stands
+    steered = torch.cat([z[batch.last], z[moved]])
+    if len(steered):
+        base = torch.cat([z[batch.twin], stand[moved]])
+        wanted = torch.cat([batch.wanted[batch.last], batch.wanted[moved]])
         terms["direction"] = losses.directional(
-            z[batch.last], z[batch.twin], batch.wanted[batch.last], batch.wanted[batch.twin]
+            steered, base, wanted, torch.cat([batch.wanted[batch.twin], stand[moved]])
         )
     if len(batch.after):
         terms["delta"] = losses.conversation_delta(
@@ -130,7 +170,7 @@ def loss_terms(head: Head, decoder: AnchorDecoder, batch: Batch, config: Project
 
 def fit(
     head: Head, decoder: AnchorDecoder, table: TurnTable, config: ProjectionConfig, weights: LossWeights, seed: int,
-    folder: Path,
+    folder: Path, swaps: Sequence[Swap] = (),
 ) -> None:  # fmt: skip
     """Train head and decoder in place; an interrupted run continues after its last whole epoch."""
     device = pick_device(config.device)
@@ -139,13 +179,15 @@ def fit(
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=config.epochs)
     parts = {"modules": modules, "optimizer": optimizer, "scheduler": scheduler}
     weight = {"target": 1.0, **asdict(weights)}
-    start = load_checkpoint(folder, parts) if config.resume else 0
+    settings = run_settings(asdict(config))
+    start = load_checkpoint(folder, parts, settings) if config.resume else 0
     with RunLog(folder) as run:
         for epoch in tqdm(range(start, config.epochs), folder.name, unit="epoch", leave=False):
             torch.manual_seed(seed * 100_003 + epoch)  # dropout; per epoch, so that a resumed run draws the same
             modules.train()
             history: dict[str, list[float]] = {}
-            for batch in batches(table, config.batch_size, np.random.default_rng([seed, epoch]), device):
+            rng = np.random.default_rng([seed, epoch])
+            for batch in batches(table, config.batch_size, rng, device, swaps, config.context.swap_anchor):
                 terms = loss_terms(head, decoder, batch, config)
                 loss = torch.stack([weight[name] * term for name, term in terms.items()]).sum()
                 optimizer.zero_grad()
@@ -155,7 +197,7 @@ def fit(
                     history.setdefault(name, []).append(term.item())
             scheduler.step()
             run.log(epoch, **{name: float(np.mean(values)) for name, values in history.items()})
-            save_checkpoint(folder, parts, epoch + 1)
+            save_checkpoint(folder, parts, epoch + 1, settings)
     modules.cpu().eval()
 
 
@@ -168,6 +210,7 @@ class Material:
     backend: HiddenStateBackend
     train: TurnTable
     tests: dict[str, TurnTable]
+    swaps: Sequence[Swap]
 
 
 def prepare(config: ProjectionConfig, backend: HiddenStateBackend) -> Material:
@@ -194,12 +237,14 @@ def prepare(config: ProjectionConfig, backend: HiddenStateBackend) -> Material:
     tables = TurnTables(space, catalog, words, backend)
     log.info("%d training conversations", len(walks))
     train = tables.build(walks, drops, rng, with_twins(walks, walker, config.walks.twins, rng))
+    swaps = AnchorSwaps(walker, space, rng)
+    train.swap = np.array([swaps.number(step) for step in train.steps])
     tests = {
         name: test_table(tables, config, holdout, descriptions, language, split)
         for name, split in (("trained_wordings", Split.TRAIN), ("unseen_wordings", Split.TEST))
     }
     log.info("%d training turns, %d test turns", len(train), sum(map(len, tests.values())))
-    return Material(catalog, space, backend, train, tests)
+    return Material(catalog, space, backend, train, tests, swaps.swaps)
 
 
 def test_table(
@@ -278,6 +323,7 @@ def train(config: ProjectionConfig) -> dict[str, dict[str, float]]:
                 variant.weights,
                 seed,
                 out / f"seed-{seed}-{variant.name}",
+                material.swaps if variant.head == "anchored" else (),
             )
             heads[variant.name] = head
             kept = kept or (head, decoder)
@@ -320,7 +366,7 @@ def write_bundle(
         },
         metrics={"contrastive": read_json(space_folder / "contrastive_metrics.json"), "projection": result},
     )
-    bundle.save(Path(config.out) / "bundle", descriptions=space_folder / "descriptions", license=config.license)
+    bundle.save(Path(config.out) / "bundle", descriptions=Path(config.descriptions), license=config.license)
     if config.ship:
         with atomic_folder(Path(config.ship)) as temporary:
             shutil.copytree(Path(config.out) / "bundle", temporary, dirs_exist_ok=True)

@@ -42,6 +42,7 @@ class TurnTable:
         steps: The steps themselves.
         seen: Ids that must not be recommended: history and what earlier turns recommended, per turn.
         starts: The item that each turn starts from; None at a beginning without history.
+        swap: Number of the turn's steer in `AnchorSwaps.swaps`, else -1, (turns,).
     """
 
     states: np.ndarray
@@ -56,6 +57,7 @@ class TurnTable:
     steps: list[Step]
     seen: list[set[str]]
     starts: list[str | None]
+    swap: np.ndarray
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -151,6 +153,7 @@ class TurnTables:
             steps=steps,
             seen=[row["seen"] for row in rows],
             starts=[row["current"] for row in rows],
+            swap=np.full(len(rows), NONE),
         )
 
     def _anchors(self, rows: Sequence[dict[str, Any]]) -> np.ndarray:

@@ -18,10 +18,11 @@ from talkwalk.contrastive.user_metadata import random_context
 from talkwalk.index.catalog import Catalog, present
 from talkwalk.index.metadata_distance import MetadataTable
 from talkwalk.projection.steering_language import SteeringLanguage
-from talkwalk.schema import Kind, Row
+from talkwalk.schema import Kind, Row, is_missing
 from talkwalk.splits import Split
 
 MIN_ROOM = 0.5  # share of a full step that must be left before the end of an axis
+HISTORY = 0.75  # share of simulated walks that begin with something consumed
 FRESH = 0.3  # share of real histories that are told as a first visit, with a profile and no history
 LIKED = 4.0  # stars from which an interaction counts as liked
 
@@ -37,6 +38,18 @@ class StepKind(str, Enum):
     STAY = "stay"
     BACK = "back"
     NEXT = "next"  # no wish at all
+
+
+SHARES = {
+    StepKind.WISH: 0.10,
+    StepKind.DIRECTION: 0.54,
+    StepKind.SWITCH: 0.12,
+    StepKind.MORE: 0.04,
+    StepKind.LESS: 0.04,
+    StepKind.STAY: 0.06,
+    StepKind.BACK: 0.08,
+    StepKind.NEXT: 0.02,
+}  # how often simulated people ask for what
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +113,7 @@ class Walker:
     def walk(self, user: Row | None, rng: np.random.Generator) -> Walk:
         """A walk of one to `config.turns` turns from a random start."""
         history = (
-            tuple(rng.choice(self._ids, size=int(rng.integers(1, 4)), replace=False)) if rng.random() < 0.6 else ()
+            tuple(rng.choice(self._ids, size=int(rng.integers(1, 4)), replace=False)) if rng.random() < HISTORY else ()
         )
         history = tuple(str(i) for i in history)
         steps: list[Step] = []
@@ -118,18 +131,12 @@ class Walker:
             kinds, shares = [StepKind.WISH], [1.0]
         else:
             kinds = [k for k in StepKind if k is not StepKind.BACK or len(steps) >= 2]
-            shares = [self._share(k) for k in kinds]
+            shares = [SHARES[k] for k in kinds]
         for index in rng.choice(len(kinds), size=5, p=np.array(shares) / sum(shares)):  # some draws find no room
             step = self._draw(kinds[index], last, history, steps, rng)
             if step is not None:
                 return step
         return None
-
-    @staticmethod
-    def _share(kind: StepKind) -> float:
-        return {StepKind.DIRECTION: 0.42, StepKind.WISH: 0.18, StepKind.SWITCH: 0.12, StepKind.BACK: 0.1}.get(
-            kind, 0.06
-        )
 
     def _draw(
         self,
@@ -160,6 +167,8 @@ class Walker:
         if kind in (StepKind.SWITCH, StepKind.MORE, StepKind.LESS):
             return self._category(kind, row, rng)
         words = self.language.stay if kind is StepKind.STAY else self.language.next
+        if not words:
+            return None
         return Step(kind, _pick(words, rng), dict(row), "")
 
     def _direction(self, row: Row, rng: np.random.Generator) -> Step | None:
@@ -191,31 +200,51 @@ class Walker:
             return None
         return {**row, axis: float(attribute.from_unit(np.array(unit + amount)))}
 
+    @property
+    def ids(self) -> list[str]:
+        """Ids of the items that may appear."""
+        return self._ids
+
+    def row(self, number: int) -> dict[str, Any]:
+        """Attributes of the catalogue's item number `number`, which must be one that may appear."""
+        return self._rows[self.catalog.ids[number]]
+
+    def steered(self, row: Row, step: Step) -> dict[str, Any] | None:
+        """What the steer of `step` wants of another item; None where it has no room or no meaning."""
+        if step.kind is StepKind.DIRECTION:
+            return self.moved(row, str(step.subject), int(step.value or 0) * self.config.step)
+        return self.recategorised(row, step.kind, str(step.subject), str(step.value))
+
+    def recategorised(self, row: Row, kind: StepKind, name: str, value: str) -> dict[str, Any] | None:
+        """`row` with a category instead, in addition, or taken away; None if that changes nothing."""
+        has, multi = _names(row.get(name)), self.catalog.schema.items[name].kind is Kind.MULTI
+        if (value in has) != (kind is StepKind.LESS) or (kind is StepKind.MORE and not multi):
+            return None
+        if kind is StepKind.LESS:
+            names = [v for v in has if v != value]
+        else:
+            names = [*(has if kind is StepKind.MORE else []), value]
+        return present({**row, name: names if multi else (names[0] if names else None)})
+
     def _category(self, kind: StepKind, row: Row, rng: np.random.Generator) -> Step | None:
         if not self.language.categories:
             return None
         name = str(rng.choice(sorted(self.language.categories)))
-        language, attribute = self.language.categories[name], self.catalog.schema.items[name]
-        has = [row[name]] if isinstance(row.get(name), str) else list(row.get(name, ()))
-        multi = attribute.kind is Kind.MULTI
-        if kind is StepKind.MORE and not multi:
-            return None
+        language, has = self.language.categories[name], _names(row.get(name))
         candidates = has if kind is StepKind.LESS else [v for v in language.names if v not in has]
         if not candidates:
             return None
         value = str(rng.choice(candidates))
-        wanted = dict(row)
-        if kind is StepKind.LESS:
-            wanted[name] = [v for v in has if v != value] if multi else None
-        else:
-            wanted[name] = [*(has if kind is StepKind.MORE else []), value] if multi else value
+        wanted = self.recategorised(row, kind, name, value)
+        if wanted is None:
+            return None
         frames = {
             StepKind.SWITCH: language.switch,
             StepKind.MORE: language.more,
             StepKind.LESS: language.less,
         }[kind]
         words = _pick(frames, rng).replace("{value}", _pick(language.names[value], rng))
-        return Step(kind, words, present(wanted), "", name, value)
+        return Step(kind, words, wanted, "", name, value)
 
     def _wish(self, target: str, rng: np.random.Generator) -> Step | None:
         schema = self.catalog.schema
@@ -268,6 +297,13 @@ class Walker:
             words = _pick(direction.up if sign > 0 else direction.down, rng)
             return Step(StepKind.DIRECTION, words, wanted, target, axis, sign)
         return Step(StepKind.NEXT, _pick(self.language.next, rng), wanted, target)
+
+
+def _names(value: Any) -> list[str]:
+    """The names in a category or multi cell."""
+    if is_missing(value):
+        return []
+    return [value] if isinstance(value, str) else list(value)
 
 
 def _pick(wordings: Sequence[str], rng: np.random.Generator) -> str:

@@ -1,0 +1,64 @@
+"""The same words, said from somewhere else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from talkwalk.config import WalksConfig
+from talkwalk.projection import losses
+from talkwalk.projection.anchor_swap import AnchorSwaps
+from talkwalk.projection.projection_head import CURRENT
+from talkwalk.projection.train_projection import batches
+from talkwalk.projection.turns import NONE, TurnTables
+from talkwalk.projection.walks import Step, StepKind, Walker, draw_walks
+
+OLDER = Step(StepKind.DIRECTION, "older", {}, "1", "year", -1)
+
+
+@pytest.fixture
+def walker(catalog, descriptions, language) -> Walker:
+    return Walker(catalog, descriptions, language, WalksConfig(simulated=1, real=0, test=1), catalog.ids[:30])
+
+
+def test_a_place_is_an_allowed_item_with_what_the_steer_wants_there(walker, space, catalog):
+    swaps = AnchorSwaps(walker, space, np.random.default_rng(0))
+    swap = swaps.swaps[swaps.number(OLDER)]
+    vectors = space.encode_items(catalog.items)
+    assert len(swap.anchors) > 5
+    for anchor, wanted, item, key in zip(*swap, strict=True):
+        place = int(np.argmax(vectors @ anchor))
+        row = catalog.row(catalog.ids[place])
+        moved = walker.moved(row, "year", -0.3)
+        assert place < 30
+        assert int(key) < 30
+        assert int(key) != place
+        np.testing.assert_allclose(wanted, space.encode_items([moved])[0], atol=1e-5)
+        np.testing.assert_allclose(item, vectors[key], atol=1e-6)
+
+
+def test_only_steers_can_be_moved(walker, space):
+    swaps = AnchorSwaps(walker, space, np.random.default_rng(0))
+    for kind in (StepKind.WISH, StepKind.STAY, StepKind.BACK, StepKind.NEXT):
+        assert swaps.number(Step(kind, "x", {}, "1")) == -1
+    assert swaps.number(OLDER) == swaps.number(Step(StepKind.DIRECTION, "earlier", {}, "2", "year", -1)) == 0
+
+
+def test_swapped_rows_keep_their_state_and_leave_their_pairs(walker, space, catalog, descriptions, backend):
+    rng = np.random.default_rng(1)
+    walks = draw_walks(walker, [], 40, rng)
+    table = TurnTables(space, catalog, descriptions, backend).build(
+        walks, [losses.no_context_drop(w.history) for w in walks], rng
+    )
+    swaps = AnchorSwaps(walker, space, rng)
+    table.swap = np.array([swaps.number(step) for step in table.steps])
+    (batch,) = batches(table, 1000, np.random.default_rng(2), torch.device("cpu"), swaps.swaps, 1.0)
+    moved = batch.swapped.numpy()
+    assert moved.sum() == (table.swap != NONE).sum() > 5
+    own = {tuple(np.round(a, 4)) for a in table.anchors[:, CURRENT]}
+    assert any(tuple(np.round(a, 4)) not in own for a in batch.anchors[moved, CURRENT].numpy())
+    assert sorted(map(tuple, batch.states.numpy())) == sorted(map(tuple, table.states))
+    for after, before in zip(batch.after, batch.before, strict=True):
+        assert not moved[after]
+        assert not moved[before]
