@@ -124,6 +124,7 @@ class WalksConfig:
 
     Attributes:
         simulated: Number of simulated steering walks.
+        wishes: Number of simulated conversations that are one wish.
         real: Number of real interaction sequences told as conversations.
         test: Number of unseen conversations for the figures.
         turns: Longest conversation.
@@ -132,6 +133,7 @@ class WalksConfig:
     """
 
     simulated: int = MISSING
+    wishes: int = 0
     real: int = MISSING
     test: int = MISSING
     turns: int = 4
@@ -140,7 +142,7 @@ class WalksConfig:
 
     def __post_init__(self) -> None:
         _positive(self, "simulated", "test", "turns", "step")
-        _not_negative(self, "real")
+        _not_negative(self, "real", "wishes")
         _share(self, "twins", "step")
 
 

@@ -36,7 +36,7 @@ from talkwalk.projection.steering_language import SteeringLanguage, load_steerin
 from talkwalk.projection.steering_pairs import with_twins
 from talkwalk.projection.turns import NONE, TurnTable, TurnTables
 from talkwalk.projection.validation import figures, turn_figures
-from talkwalk.projection.walks import Walk, Walker, draw_walks, profiles, training_items, training_walks
+from talkwalk.projection.walks import StepKind, Walk, Walker, draw_walks, profiles, training_items, training_walks
 from talkwalk.runlog import RunLog
 from talkwalk.splits import Split
 
@@ -78,11 +78,17 @@ class Batch:
         table: All turns.
         rows: Which of them.
         device: Where the tensors live.
-        places: Per row of the batch the place that it is moved to, or None.
+        places: Per row of the batch the place that a steer is moved to, or None.
+        strangers: Per row of the batch another anchor for a wish, which wants the same from anywhere, or None.
     """
 
     def __init__(
-        self, table: TurnTable, rows: np.ndarray, device: torch.device, places: Sequence[Place | None] = ()
+        self,
+        table: TurnTable,
+        rows: np.ndarray,
+        device: torch.device,
+        places: Sequence[Place | None] = (),
+        strangers: Sequence[np.ndarray | None] = (),
     ) -> None:
         position = {int(row): i for i, row in enumerate(rows)}
         anchors, wanted, items, keys = (a[rows] for a in (table.anchors, table.wanted, table.items, table.item_keys))
@@ -92,6 +98,9 @@ class Batch:
                 swap, at = place
                 anchors[i, CURRENT], wanted[i], items[i], keys[i] = (column[at] for column in swap)
                 swapped[i] = True
+        for i, stranger in enumerate(strangers):
+            if stranger is not None:
+                anchors[i, CURRENT] = stranger
         self.states, self.anchors, self.wanted, self.items, self.item_keys, self.descriptions, self.swapped = (
             torch.as_tensor(array, device=device)
             for array in (table.states[rows], anchors, wanted, items, keys, table.descriptions[rows], swapped)
@@ -125,7 +134,7 @@ def batches(
         rng: Chooses order and swaps.
         device: Where the tensors live.
         swaps: Other places from which each steer could have been said.
-        share: Probability that a steer is moved to one of them.
+        share: Probability that a steer or a wish is moved.
     """
     by_walk = np.split(np.arange(len(table)), np.flatnonzero(np.diff(table.walk)) + 1)
     order = rng.permutation(len(by_walk))
@@ -137,7 +146,13 @@ def batches(
             else None
             for number in table.swap[rows]
         ]
-        yield Batch(table, rows, device, places)
+        strangers = [
+            swaps[0].anchors[int(rng.integers(len(swaps[0].anchors)))]
+            if swaps and table.steps[row].kind is StepKind.WISH and rng.random() < share
+            else None
+            for row in rows
+        ]
+        yield Batch(table, rows, device, places, strangers)
 
 
 def loss_terms(head: Head, decoder: AnchorDecoder, batch: Batch, config: ProjectionConfig) -> dict[str, Tensor]:

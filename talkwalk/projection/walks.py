@@ -124,6 +124,12 @@ class Walker:
             steps.append(step)
         return Walk(user, history, tuple(steps))
 
+    def wish(self, user: Row | None, rng: np.random.Generator) -> Walk:
+        """A single wish, half of the time after something consumed."""
+        history = (str(rng.choice(self._ids)),) if rng.random() < 0.5 else ()
+        step = self._wish(str(rng.choice([i for i in self._ids if i not in history])), rng)
+        return Walk(user, history, (step,) if step is not None else ())
+
     def step(self, history: Sequence[str], steps: Sequence[Step], rng: np.random.Generator) -> Step | None:
         """One more turn after `steps`; None if no kind of turn is possible."""
         last = steps[-1].target if steps else (history[-1] if history else None)
@@ -346,11 +352,13 @@ def training_walks(walker: Walker, holdout: HoldoutConfig, rng: np.random.Genera
         walk = walker.real_walk(catalog.user(user), liked[user], rng)
         if walk is not None:
             walks.append(walk)
-    return walks
+    return [*walks, *draw_walks(walker, users, config.wishes, rng.spawn(1)[0], wish=True)]
 
 
-def draw_walks(walker: Walker, users: Sequence[str], count: int, rng: np.random.Generator) -> list[Walk]:
-    """`count` simulated walks; seven of ten have a profile, if there are users."""
+def draw_walks(
+    walker: Walker, users: Sequence[str], count: int, rng: np.random.Generator, *, wish: bool = False
+) -> list[Walk]:
+    """`count` simulated walks; seven of ten have a profile, if there are users; with `wish` they are one wish long."""
     walks: list[Walk] = []
     while len(walks) < count:
         user: Row | None = None
@@ -359,7 +367,7 @@ def draw_walks(walker: Walker, users: Sequence[str], count: int, rng: np.random.
             row = {**random_context(row, walker.catalog.schema, walker.descriptions, rng), **row}
             names = [n for n in row if rng.random() < 0.6]
             user = {n: row[n] for n in names} or None
-        walk = walker.walk(user, rng)
+        walk = walker.wish(user, rng) if wish else walker.walk(user, rng)
         if walk.steps:
             walks.append(walk)
     return walks
