@@ -11,7 +11,7 @@ USER = {"age": 25, "gender": "F", "occupation": "student"}
 TURNS = (
     "I'm in the mood for a gentle comedy",
     "more like that",
-    "ok now something to wake me up, a really scary old horror film",
+    "ok now something to wake me up, a really scary horror film",
     "go back",
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from talkwalk.llm.models import KNOWN
 from talkwalk.schema import Schema
 
 USE = """```python
@@ -23,7 +24,7 @@ def model_card(settings: dict[str, Any], schema: Schema, license: str) -> str:
         "---",
         "library_name: talkwalk",
         f"license: {license}",
-        f"base_model: {llm['name']}",
+        f"base_model: {KNOWN[llm['name']].hub if llm['name'] in KNOWN else llm['name']}",
         f"datasets: [{settings['catalog']}]",
         "tags: [recommendation, steering, talkwalk]",
         "---",
