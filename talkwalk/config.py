@@ -42,14 +42,24 @@ def _not_negative(owner: object, *names: str) -> None:
 
 @dataclass(kw_only=True, slots=True)
 class HoldoutConfig:
-    """What is kept from training, as shares decided by hash."""
+    """What is kept from training, as shares decided by hash.
+
+    Attributes:
+        wordings: Share of wordings that only test figures may use.
+        items: The same of items.
+        users: The same of users.
+        valid: Share of each, beside the test part, by which settings are chosen and training is stopped.
+    """
 
     wordings: float = 0.2
     items: float = 0.1
     users: float = 0.1
+    valid: float = 0.08
 
     def __post_init__(self) -> None:
-        _share(self, "wordings", "items", "users")
+        _share(self, "wordings", "items", "users", "valid")
+        if max(self.wordings, self.items, self.users) + self.valid >= 1:
+            raise ValueError(f"holdout must leave something to train on, got valid={self.valid} beside the test shares")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -61,9 +71,10 @@ class PairsConfig:
     both: int = MISSING
     composites: int = MISSING
     affinities: int = MISSING
+    ratings: int = 0
 
     def __post_init__(self) -> None:
-        _not_negative(self, "items", "users", "both", "composites", "affinities")
+        _not_negative(self, "items", "users", "both", "composites", "affinities", "ratings")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -80,6 +91,17 @@ class ContrastiveConfig:
         text_hidden: Width of the text projection's hidden layer.
         smoothing: Weight of the smoothing loss.
         smoothing_rows: Rows that each smoothing step moves.
+        hard: Weight of the contrast with copies of which one attribute is changed.
+        hard_negatives: Such copies of every pair.
+        affinity: Weight of the contrast between what people liked and everything else; 0 leaves ratings out.
+        affinity_likes: Liked interactions in every step.
+        affinity_items: Items drawn evenly that they are set against.
+        affinity_temperature: Softmax temperature of that contrast.
+        unfreeze: Also train the sentence encoder; the space then carries its own copy of it (slow without a GPU).
+        unfreeze_lr: Its learning rate.
+        mixed_precision: Run both encoders in bfloat16 where the hardware computes it; losses stay in float32.
+        valid_pairs: Pairs by which the best epoch is chosen.
+        patience: Epochs without a better one after which training stops; 0 never stops early.
         seeds: One run per seed; the first is the one that is kept, all give the spread of the figures.
         resume: Continue from the run folder's checkpoints.
         device: Torch device; "auto" takes CUDA where there is one.
@@ -102,13 +124,25 @@ class ContrastiveConfig:
     weight_decay: float = 0.01
     smoothing: float = MISSING
     smoothing_rows: int = 64
+    hard: float = 0.5
+    hard_negatives: int = 1
+    affinity: float = 0.0
+    affinity_likes: int = 64
+    affinity_items: int = 64
+    affinity_temperature: float = 0.1
+    unfreeze: bool = False
+    unfreeze_lr: float = 2e-5
+    mixed_precision: bool = True
+    valid_pairs: int = 1000
+    patience: int = 0
     seeds: list[int] = field(default_factory=lambda: [0])
     resume: bool = True
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        _positive(self, "dim", "text_hidden", "epochs", "lr", "test_pairs", "smoothing_rows")
-        _not_negative(self, "smoothing", "weight_decay")
+        _positive(self, "dim", "text_hidden", "epochs", "lr", "test_pairs", "smoothing_rows", "valid_pairs")
+        _positive(self, "affinity_likes", "affinity_items", "affinity_temperature", "unfreeze_lr")
+        _not_negative(self, "smoothing", "weight_decay", "hard", "hard_negatives", "affinity", "patience")
         _share(self, "text_dropout")
         if len(self.hidden) != 2 or min(self.hidden) < 1:
             raise ValueError(f"hidden must be two widths, got {self.hidden}")
@@ -284,6 +318,7 @@ class GenerateConfig:
         margin: By how much a candidate's cosine with its own value must exceed that with any other value.
         limit: Most source wordings of this run; 0 takes all.
         holdout_wordings: As `holdout.wordings` in both phases; held-out wordings are never a source nor a result.
+        holdout_valid: As `holdout.valid`.
         text_encoder: Name, folder or Hub id of the sentence encoder that judges.
     """
 
@@ -300,6 +335,7 @@ class GenerateConfig:
     margin: float = 0.0
     limit: int = 0
     holdout_wordings: float = 0.2
+    holdout_valid: float = 0.08
     text_encoder: str = "all-minilm-l6-v2"
     seed: int = 0
     device: str = "auto"
@@ -307,7 +343,7 @@ class GenerateConfig:
     def __post_init__(self) -> None:
         _positive(self, "candidates", "temperature", "max_words")
         _not_negative(self, "combinations", "margin", "limit")
-        _share(self, "holdout_wordings")
+        _share(self, "holdout_wordings", "holdout_valid")
         if self.entity not in ("item", "user"):
             raise ValueError(f"entity must be 'item' or 'user', got {self.entity!r}")
         if self.out != MISSING and not self.out.endswith(".yaml"):

@@ -6,7 +6,7 @@ import importlib.util
 import json
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 
 class RunLog:
@@ -14,12 +14,16 @@ class RunLog:
 
     Args:
         folder: The run's folder; made if absent.
+        active: False where another process keeps the record.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, active: bool = True) -> None:
+        self._lines: IO[str] | None = None
+        self._board: Any = None
+        if not active:
+            return
         folder.mkdir(parents=True, exist_ok=True)
         self._lines = (folder / "log.jsonl").open("a")
-        self._board: Any = None
         if importlib.util.find_spec("tensorboard") is not None:
             from torch.utils.tensorboard import SummaryWriter
 
@@ -27,6 +31,8 @@ class RunLog:
 
     def log(self, step: int, **figures: float) -> None:
         """Record the figures of one step."""
+        if self._lines is None:
+            return
         self._lines.write(json.dumps({"step": step, **figures}) + "\n")
         self._lines.flush()
         if self._board is not None:
@@ -39,6 +45,15 @@ class RunLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lines.close()
+        if self._lines is not None:
+            self._lines.close()
         if self._board is not None:
             self._board.close()
+
+
+def summary(runs: list[dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Per figure its value in the kept run (the first seed) and the lowest and highest over the seeds."""
+    return {
+        name: {"value": runs[0][name], "low": min(r[name] for r in runs), "high": max(r[name] for r in runs)}
+        for name in runs[0]
+    }

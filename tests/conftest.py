@@ -108,6 +108,11 @@ def catalog() -> Catalog:
 
 @pytest.fixture
 def descriptions() -> Descriptions:
+    return make_descriptions()
+
+
+def make_descriptions() -> Descriptions:
+    """Wordings of the forty films and ten people."""
     genres = {g: tuple(f"{word} {g.lower()}" for word in ("a", "some", "one", "any", "such a", "that")) for g in GENRES}
     years = {"1930-1959": ("an old film", "from long ago"), "1960-1999": ("a modern film", "quite recent")}
     ratings = {"0%-50%": ("a weak film", "not good"), "50%-100%": ("a fine film", "really good")}

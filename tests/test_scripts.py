@@ -270,7 +270,8 @@ class FakeGenerator:
 
 def generate_config(out, **changes):
     defaults = {"catalog": "x", "descriptions": "y", "model": "fake", "combinations": 10, "candidates": 4}
-    settings = {**defaults, "temperature": 1.0, "holdout_wordings": 0.0, "out": str(out), **changes}
+    shares = {"holdout_wordings": 0.0, "holdout_valid": 0.0}
+    settings = {**defaults, **shares, "temperature": 1.0, "out": str(out), **changes}
     return GenerateConfig(**settings)
 
 

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from talkwalk.splits import Split, split_of, unit_hash
+from talkwalk.splits import SALT, Split, split_of, unit_hash
 
 KEYS = [f"wording {i}" for i in range(4000)]
 
@@ -20,7 +20,7 @@ def test_unit_hash_written_out():
 
 def test_split_follows_the_hash():
     for key in KEYS[:300]:
-        position = unit_hash(key)
+        position = unit_hash(f"{SALT}:{key}")
         expected = Split.TEST if position < 0.2 else Split.VALID if position < 0.5 else Split.TRAIN
         assert split_of(key, test=0.2, valid=0.3) is expected
 

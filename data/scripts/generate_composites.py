@@ -91,7 +91,7 @@ def run(config: GenerateConfig) -> list[Record]:
     catalog = open_catalog(config.catalog)
     schema = catalog.schema
     descriptions = load_descriptions(config.descriptions, schema)
-    words = descriptions.part(Split.TRAIN, test=config.holdout_wordings)
+    words = descriptions.part(Split.TRAIN, test=config.holdout_wordings, valid=config.holdout_valid)
 
     def make(before: Sequence[Record]) -> Paraphraser:
         judge = Judge(words.users, schema.users, SentenceEncoder(config.text_encoder), margin=config.margin)

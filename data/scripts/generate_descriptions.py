@@ -65,7 +65,7 @@ def run(config: GenerateConfig) -> list[Record]:
     """Generate, or go on generating, `config.out`."""
     schema = open_catalog(config.catalog).schema
     descriptions = load_descriptions(config.descriptions, schema)
-    training = descriptions.part(Split.TRAIN, test=config.holdout_wordings)
+    training = descriptions.part(Split.TRAIN, test=config.holdout_wordings, valid=config.holdout_valid)
     item = config.entity == "item"
     wordings, attributes = (training.items, schema.items) if item else (training.users, schema.users)
 

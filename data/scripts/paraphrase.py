@@ -280,7 +280,7 @@ class Paraphraser:
 
 def is_training(wording: str, config: GenerateConfig) -> bool:
     """Whether the hash assigns the wording to the training part."""
-    return split_of(wording, test=config.holdout_wordings) is Split.TRAIN
+    return split_of(wording, test=config.holdout_wordings, valid=config.holdout_valid) is Split.TRAIN
 
 
 def provenance_file(out: Path) -> Path:

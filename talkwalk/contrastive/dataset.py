@@ -13,7 +13,8 @@ from talkwalk.contrastive.descriptions import ByValue, Descriptions, keys_of
 from talkwalk.schema import Attribute, Kind, Row, Schema
 
 MAX_SAYINGS = 3  # wordings of one value in one text
-JOINTS = (", ", "; ", ". ", " and ", ", ", " - ")
+JOINTS = (", ", "; ", ". ", ", ", " - ")
+AND = 0.05  # share of texts joined by "and", which the text encoder reads as one clause: each must be embedded anew
 
 
 class PairKind(str, Enum):
@@ -99,7 +100,8 @@ def described_pair(
 def join(sayings: Sequence[str], rng: np.random.Generator) -> str:
     """The sayings in random order, joined in one of several ways."""
     order = rng.permutation(len(sayings))
-    return JOINTS[int(rng.integers(len(JOINTS)))].join(sayings[i] for i in order)
+    joint = " and " if rng.random() < AND else JOINTS[int(rng.integers(len(JOINTS)))]
+    return joint.join(sayings[i] for i in order)
 
 
 def item_pair(row: Row, schema: Schema, descriptions: Descriptions, rng: np.random.Generator) -> Pair | None:

@@ -6,12 +6,13 @@ A value's key is its name, or for ordered attributes a range: "1970-1979" in the
 
 from __future__ import annotations
 
+import functools
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
@@ -34,6 +35,7 @@ class Band:
     in_ranks: bool
 
     @classmethod
+    @functools.cache  # the same few ranges, for every value of every pair
     def parse(cls, text: str) -> Band:
         match = RANGE.match(text)
         if match is None or bool(match[2]) != bool(match[4]):
@@ -46,9 +48,12 @@ class Band:
 
     def holds(self, value: float, attribute: Attribute) -> bool:
         """Whether `value`, in the attribute's own units, lies in the range."""
+        return self.holds_either(value, float(attribute.to_unit(np.array(value))) if self.in_ranks else 0.0)
+
+    def holds_either(self, value: float, unit: float) -> bool:
+        """The same, of a value given in its own units and on the attribute's [0, 1] scale."""
         if not self.in_ranks:
             return self.low <= value <= self.high
-        unit = float(attribute.to_unit(np.array(value)))
         return self.low <= unit < self.high or (self.high == 1.0 and unit == 1.0)
 
     def units(self, attribute: Attribute) -> tuple[float, float]:
@@ -77,6 +82,13 @@ class Affinity:
     wordings: Wordings
 
 
+class Verdicts(NamedTuple):
+    """How people say that something goes with someone (high), or does not (low)."""
+
+    high: Wordings = ()
+    low: Wordings = ()
+
+
 @dataclass(frozen=True)
 class Descriptions:
     """All wordings of one domain."""
@@ -85,12 +97,13 @@ class Descriptions:
     users: ByValue = field(default_factory=dict)
     composites: tuple[Composite, ...] = ()
     affinities: tuple[Affinity, ...] = ()
+    verdicts: Verdicts = field(default_factory=Verdicts)
 
-    def part(self, split: Split, *, test: float) -> Descriptions:
+    def part(self, split: Split, *, test: float, valid: float = 0.0) -> Descriptions:
         """Only the wordings that the hash assigns to `split`; values keep their keys, perhaps without wordings."""
 
         def keep(wordings: Wordings) -> Wordings:
-            return tuple(w for w in wordings if split_of(w, test=test) is split)
+            return tuple(w for w in wordings if split_of(w, test=test, valid=valid) is split)
 
         def by_value(block: ByValue) -> ByValue:
             return {a: {k: keep(w) for k, w in values.items()} for a, values in block.items()}
@@ -102,6 +115,7 @@ class Descriptions:
             by_value(self.users),
             tuple(c for c in composites if c.wordings),
             tuple(a for a in affinities if a.wordings),
+            Verdicts(*(keep(wordings) for wordings in self.verdicts)),
         )
 
     def all_wordings(self) -> Iterator[str]:
@@ -113,6 +127,8 @@ class Descriptions:
             yield from composite.wordings
         for affinity in self.affinities:
             yield from affinity.wordings
+        for wordings in self.verdicts:
+            yield from wordings
 
 
 def keys_of(attribute: Attribute, value: Any, values: Mapping[str, Wordings]) -> list[str]:
@@ -120,7 +136,10 @@ def keys_of(attribute: Attribute, value: Any, values: Mapping[str, Wordings]) ->
     if is_missing(value):
         return []
     if attribute.kind is Kind.ORDERED:
-        return [key for key in values if Band.parse(key).holds(float(value), attribute)]
+        bands = {key: Band.parse(key) for key in values}
+        in_ranks = any(band.in_ranks for band in bands.values())
+        unit = float(attribute.to_unit(np.array(float(value)))) if in_ranks else 0.0
+        return [key for key, band in bands.items() if band.holds_either(float(value), unit)]
     names = value if isinstance(value, (list, tuple)) else [value]
     return [str(name) for name in names if str(name) in values]
 
@@ -144,6 +163,7 @@ def load_descriptions(folder: str | Path, schema: Schema) -> Descriptions:
     result = Descriptions({}, {})
     composites: list[Composite] = []
     affinities: list[Affinity] = []
+    verdicts = Verdicts()
     for path in description_files(Path(folder), schema.domain):
         data = read_mapping(path)
         _check_top_level(data, str(path))
@@ -160,7 +180,9 @@ def load_descriptions(folder: str | Path, schema: Schema) -> Descriptions:
         affinities += [
             _affinity(schema, e, f"{path}: affinities[{i}]") for i, e in enumerate(data.get("affinities", ()))
         ]
-    return Descriptions(result.items, result.users, tuple(composites), tuple(affinities))
+        if "verdicts" in data:
+            verdicts = _verdicts(data["verdicts"], f"{path}: verdicts")
+    return Descriptions(result.items, result.users, tuple(composites), tuple(affinities), verdicts)
 
 
 def copy_descriptions(folder: str | Path, domain: str, target: Path) -> None:
@@ -182,7 +204,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return data
 
 
-FIELDS = {"domain", "entity", "attributes", "composites", "affinities"}
+FIELDS = {"domain", "entity", "attributes", "composites", "affinities", "verdicts"}
 STEERING_FIELDS = {"directions", "categories", "stay", "back", "next", "wish"}  # read by `projection`
 
 
@@ -245,6 +267,12 @@ def _affinity(schema: Schema, entry: Any, where: str) -> Affinity:
         raise ValueError(f"{where}.affinity must be high or low, got {entry.get('affinity')!r}")
     wordings = wordings_of(entry.get("wordings"), f"{where}.wordings")
     return Affinity(dict(entry["user"]), dict(entry["item"]), entry["affinity"] == "high", wordings)
+
+
+def _verdicts(entry: Any, where: str) -> Verdicts:
+    if not isinstance(entry, Mapping) or set(entry) != {"high", "low"}:
+        raise ValueError(f"{where} must map high and low to wordings, got {entry!r}")
+    return Verdicts(*(wordings_of(entry[name], f"{where}.{name}") for name in ("high", "low")))
 
 
 def _conditions(attributes: Mapping[str, Attribute], conditions: Mapping[str, Any], where: str) -> None:

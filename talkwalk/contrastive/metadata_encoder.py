@@ -33,7 +33,7 @@ class MetadataEncoder(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (rows, input width) to unit vectors (rows, dim)."""
-        return F.normalize(self.encoder(features), dim=-1)
+        return F.normalize(self.encoder(features).float(), dim=-1)
 
     @torch.inference_mode()
     def encode(self, features: np.ndarray, *, batch_size: int = 8192) -> np.ndarray:

@@ -6,43 +6,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from talkwalk.config import ContrastiveConfig, HoldoutConfig
+from talkwalk.config import ContrastiveConfig
 from talkwalk.contrastive.dataset import Pair, distinct, draw, item_pair
 from talkwalk.contrastive.descriptions import Descriptions
+from talkwalk.contrastive.holdout import item_rows, user_rows
+from talkwalk.contrastive.tastes import rating_pairs, training_ratings
 from talkwalk.contrastive.user_metadata import both_pair, composite_pairs, mixed_pairs, user_pair
 from talkwalk.index.catalog import Catalog
 from talkwalk.schema import Row, Schema
-from talkwalk.splits import Split, split_of
+from talkwalk.splits import Split
 
 OVERDRAW = 20  # held-out pairs must differ in meaning: draw more and keep the distinct ones
-
-
-def item_split(item_id: str, holdout: HoldoutConfig) -> Split:
-    """Whether an item is trained on."""
-    return split_of(f"item:{item_id}", test=holdout.items)
-
-
-def user_split(user_id: str, holdout: HoldoutConfig) -> Split:
-    """Whether a user is trained on."""
-    return split_of(f"user:{user_id}", test=holdout.users)
-
-
-def item_rows(catalog: Catalog, holdout: HoldoutConfig, split: Split) -> list[Row]:
-    """Items of one split."""
-    return list(catalog.rows([i for i in catalog.ids if item_split(i, holdout) is split]))
-
-
-def user_rows(catalog: Catalog, holdout: HoldoutConfig, split: Split) -> list[Row]:
-    """Users of one split."""
-    ids = [str(u) for u in catalog.users.index]
-    return [catalog.user(u) for u in ids if user_split(u, holdout) is split]
 
 
 def training_pairs(
     catalog: Catalog, descriptions: Descriptions, config: ContrastiveConfig, rng: np.random.Generator
 ) -> list[Pair]:
     """Pairs of training items and users in training wordings."""
-    words = descriptions.part(Split.TRAIN, test=config.holdout.wordings)
+    words = descriptions.part(Split.TRAIN, test=config.holdout.wordings, valid=config.holdout.valid)
     schema, counts = catalog.schema, config.pairs
     items = item_rows(catalog, config.holdout, Split.TRAIN)
     users = user_rows(catalog, config.holdout, Split.TRAIN)
@@ -55,6 +36,7 @@ def training_pairs(
         *_both(items, users, counts.both, schema, words, rng),
         *composites[: counts.composites],
         *mixed_pairs(words.affinities, schema, counts.affinities, rng),
+        *rating_pairs(training_ratings(catalog, config.holdout), catalog, words, counts.ratings, rng),
     ]
 
 
@@ -64,15 +46,27 @@ def heldout_pairs(
     config: ContrastiveConfig,
     rng: np.random.Generator,
     wordings: Split,
+    *,
+    rows: Split = Split.TEST,
+    count: int | None = None,
 ) -> list[Pair]:
     """Pairs of held-out items, of held-out users, and of both side by side, a third each where there are users.
 
     Each is any part of a row in wordings of the given split; no two of the pairs share their meaning or their words.
+
+    Args:
+        catalog: Holds the rows.
+        descriptions: Wordings of every split.
+        config: Shares of the splits, and how many pairs.
+        rng: Draws.
+        wordings: Split of the wordings.
+        rows: Split of the items and users.
+        count: How many pairs; `config.test_pairs` when None.
     """
-    words = descriptions.part(wordings, test=config.holdout.wordings)
-    schema, count = catalog.schema, config.test_pairs
-    items = item_rows(catalog, config.holdout, Split.TEST)
-    users = user_rows(catalog, config.holdout, Split.TEST)
+    words = descriptions.part(wordings, test=config.holdout.wordings, valid=config.holdout.valid)
+    schema, count = catalog.schema, count or config.test_pairs
+    items = item_rows(catalog, config.holdout, rows)
+    users = user_rows(catalog, config.holdout, rows)
     third = count // 3 if users else 0
     about_users = draw(lambda row: user_pair(row, schema, words, rng), users, third * OVERDRAW, rng)
     about_both = _both(items, users, third * OVERDRAW, schema, words, rng)

@@ -45,13 +45,13 @@ def smoothing_loss(
         columns: Axes, from `ordered_columns`.
         generator: Draws the ends and the points between them.
     """
-    losses = []
+    if not columns:
+        return features.new_zeros(())
+    ends, moved = [], []
     for column in columns:
         low, high, mix = torch.rand((3, len(features)), generator=generator).to(features.device)
-        between = torch.lerp(low, high, mix)
-        start, end, middle = encoder(
-            torch.cat([along_axis(features, column, units) for units in (low, high, between)])
-        ).chunk(3)
-        mixture = F.normalize(torch.lerp(start, end, mix[:, None]), dim=-1)
-        losses.append((middle - mixture).square().sum(dim=-1).mean())
-    return torch.stack(losses).mean() if losses else features.new_zeros(())
+        ends.append(mix)
+        moved += [along_axis(features, column, units) for units in (low, high, torch.lerp(low, high, mix))]
+    start, end, middle = encoder(torch.cat(moved)).view(len(columns), 3, len(features), -1).unbind(dim=1)
+    mixture = F.normalize(torch.lerp(start, end, torch.stack(ends)[..., None]), dim=-1)  # (axes, n, dim)
+    return (middle - mixture).square().sum(dim=-1).mean()

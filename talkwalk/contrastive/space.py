@@ -19,6 +19,8 @@ from talkwalk.contrastive.metadata_encoder import MetadataEncoder
 from talkwalk.contrastive.text_encoder import SentenceEncoder, TextEncoder, clause_table
 from talkwalk.schema import Row, Schema
 
+LEARNED = "sentence_encoder"  # subfolder of a sentence encoder that was trained with the space
+
 
 @dataclass
 class Space:
@@ -64,7 +66,9 @@ class Space:
     def save(self, folder: Path) -> None:
         """Write schema.yaml, space.json and two safetensors files into an existing folder."""
         self.schema.save(folder / "schema.yaml")
-        settings = {"shape": self.shape, "text_encoder": self.sentences.name}
+        if self.sentences.learned:
+            self.sentences.save(folder / LEARNED)
+        settings = {"shape": self.shape, "text_encoder": LEARNED if self.sentences.learned else self.sentences.name}
         (folder / "space.json").write_text(json.dumps(settings, indent=2) + "\n")
         save_module(self.metadata, folder / "metadata_encoder.safetensors")
         save_module(self.text, folder / "text_encoder.safetensors")
@@ -82,7 +86,9 @@ class Space:
             if key not in settings:
                 raise ValueError(f"{folder / 'space.json'} is damaged: it has no {key!r}")
         schema = Schema.load(folder / "schema.yaml")
-        space = cls.build(schema, SentenceEncoder(settings["text_encoder"]), settings["shape"])
+        name = settings["text_encoder"]
+        sentences = SentenceEncoder(str(folder / LEARNED) if name == LEARNED else name)
+        space = cls.build(schema, sentences, settings["shape"])
         load_module(space.metadata, folder / "metadata_encoder.safetensors")
         load_module(space.text, folder / "text_encoder.safetensors")
         return space
@@ -126,3 +132,10 @@ def pick_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(name)
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether the hardware computes bfloat16 itself; elsewhere it would be slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ class SentenceEncoder:
         self.name, self._device = name, device
         self._cache_folder = cache or cache_folder() / "text"
         self._model: Any = None
+        self._frozen = True
 
     @property
     def model(self) -> Any:
@@ -48,10 +50,34 @@ class SentenceEncoder:
     def dim(self) -> int:
         return int(self.model.get_embedding_dimension())
 
+    def unfreeze(self, device: torch.device) -> nn.Module:
+        """Let the model learn: from now on nothing is cached, and `embed` has gradients."""
+        self._frozen = False
+        return self.model.to(device).requires_grad_(True)
+
+    def embed(self, texts: Sequence[str]) -> Tensor:
+        """Embeddings with gradients, (texts, dim)."""
+        features = self.model.preprocess(list(texts))
+        device = next(self.model.parameters()).device
+        batch = {name: v.to(device) if isinstance(v, Tensor) else v for name, v in features.items()}
+        return self.model(batch)["sentence_embedding"]
+
+    def save(self, folder: Path) -> None:
+        """Write the model, as sentence-transformers reads it."""
+        self.model.save_pretrained(str(folder))
+
+    @property
+    def learned(self) -> bool:
+        """Whether the weights are no longer the published ones."""
+        return not self._frozen
+
     def encode(self, texts: Sequence[str], *, batch_size: int = 128, show_progress: bool = False) -> np.ndarray:
         """Embeddings, float32 (texts, dim); what is in the cache is not computed again."""
-        safe_name = self.name.strip("/").replace("/", "--")
-        cache = VectorCache(self._cache_folder / f"{safe_name}.sqlite", self.dim)
+        if not self._frozen:
+            with torch.inference_mode():
+                parts = [self.embed(texts[i : i + batch_size]).float().cpu() for i in range(0, len(texts), batch_size)]
+            return torch.cat(parts).numpy() if parts else np.zeros((0, self.dim), np.float32)
+        cache = VectorCache(self._cache_folder / f"{_cache_name(self.name)}.sqlite", self.dim)
         known = cache.get(texts)
         missing = sorted(set(texts) - set(known), key=len)
         for start in tqdm(range(0, len(missing), batch_size), "embedding text", disable=not show_progress):
@@ -61,6 +87,16 @@ class SentenceEncoder:
             # float16 as the cache has it, so that the first run equals every later one
             known.update(zip(batch, vectors.astype(np.float16).astype(np.float32), strict=True))
         return np.stack([known[text] for text in texts]) if texts else np.zeros((0, self.dim), np.float32)
+
+
+def _cache_name(name: str) -> str:
+    """File name of an encoder's cache; a folder is known by its weights, since training may write to it again."""
+    if not Path(name).is_dir():
+        return name.replace("/", "--")
+    digest = hashlib.sha256()
+    for path in sorted(Path(name).rglob("*.safetensors")):
+        digest.update(path.read_bytes())
+    return f"{Path(name).name}-{digest.hexdigest()[:16]}"
 
 
 def _locate(name: str) -> str:
@@ -91,10 +127,12 @@ class ClauseTable(NamedTuple):
     Attributes:
         vectors: Sentence embedding per distinct clause, (clauses + 1, sentence dim); row 0 is padding, all zero.
         rows: Row of every clause of every text, (texts, 16), 0 where a text has fewer.
+        words: The clauses, the first of them in row 1 of `vectors`.
     """
 
     vectors: np.ndarray
     rows: np.ndarray
+    words: list[str]
 
 
 def clause_table(texts: Sequence[str], sentences: SentenceEncoder, *, show_progress: bool = False) -> ClauseTable:
@@ -105,7 +143,8 @@ def clause_table(texts: Sequence[str], sentences: SentenceEncoder, *, show_progr
     index = np.zeros((len(texts), MAX_CLAUSES), dtype=np.int64)
     for i, parts in enumerate(split):
         index[i, : len(parts)] = [row[part] for part in parts]
-    return ClauseTable(np.concatenate([np.zeros((1, vectors.shape[1]), np.float32), vectors]), index)
+    padded = np.concatenate([np.zeros((1, vectors.shape[1]), np.float32), vectors])
+    return ClauseTable(padded, index, list(row))
 
 
 class TextEncoder(nn.Module):
@@ -126,11 +165,17 @@ class TextEncoder(nn.Module):
         self.clause = nn.Sequential(nn.Dropout(dropout), nn.Linear(sentence_dim, hidden), nn.GELU())
         self.join = nn.Sequential(nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, dim))
 
-    def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
-        """Clause embeddings (texts, clauses, sentence dim) and which are there (texts, clauses) to (texts, dim)."""
-        read = self.clause(vectors[present])  # (clauses that are there, hidden): most places are padding
-        summed = read.new_zeros(len(present), read.shape[-1]).index_add(0, present.nonzero()[:, 0], read)
-        return F.normalize(self.join(summed), dim=-1)
+    def forward(self, vectors: Tensor, owners: Tensor, count: int) -> Tensor:
+        """Clause embeddings to unit vectors of their texts, (count, dim).
+
+        Args:
+            vectors: Of all clauses of all texts, (clauses, sentence dim).
+            owners: Which text each clause belongs to, 0 to count - 1, (clauses,).
+            count: Number of texts.
+        """
+        read = self.clause(vectors)  # (clauses, hidden)
+        summed = read.new_zeros(count, read.shape[-1]).index_add(0, owners, read)
+        return F.normalize(self.join(summed).float(), dim=-1)
 
     @torch.inference_mode()
     def encode(self, table: ClauseTable) -> np.ndarray:
@@ -138,4 +183,5 @@ class TextEncoder(nn.Module):
         device = next(self.parameters()).device
         rows = torch.as_tensor(table.rows, device=device)
         vectors = torch.as_tensor(table.vectors, device=device)
-        return self(vectors[rows], rows > 0).float().cpu().numpy()
+        said = rows > 0
+        return self(vectors[rows[said]], said.nonzero()[:, 0], len(rows)).float().cpu().numpy()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,23 +16,49 @@ from omegaconf import DictConfig
 from torch import Tensor
 from tqdm import tqdm
 
+from talkwalk.checkpoint import BestEpoch, load_checkpoint, run_settings, save_checkpoint
 from talkwalk.config import CONFIG_DIR, ContrastiveConfig, register, to_object
 from talkwalk.contrastive.dataset import Pair, featurize_pairs
 from talkwalk.contrastive.descriptions import Descriptions, copy_descriptions, load_descriptions
-from talkwalk.contrastive.infonce_loss import SymmetricInfoNCE
-from talkwalk.contrastive.mixture import heldout_pairs, item_rows, texts, training_pairs
+from talkwalk.contrastive.hard_negatives import alter_one
+from talkwalk.contrastive.holdout import item_rows
+from talkwalk.contrastive.infonce_loss import SymmetricInfoNCE, info_nce
+from talkwalk.contrastive.mixture import heldout_pairs, texts, training_pairs
+from talkwalk.contrastive.processes import Processes
 from talkwalk.contrastive.sampler import DistinctBatches
 from talkwalk.contrastive.smoothing import ordered_columns, smoothing_loss
-from talkwalk.contrastive.space import Space, pick_device
+from talkwalk.contrastive.space import Space, has_bf16, pick_device
+from talkwalk.contrastive.tastes import Tastes, taste_batch, taste_loss, tastes_of, training_ratings
 from talkwalk.contrastive.text_encoder import SentenceEncoder, clause_table
 from talkwalk.contrastive.validation import axis_reports, top1
 from talkwalk.datasets.resolve import open_catalog
-from talkwalk.files import atomic_file, atomic_folder, write_json
+from talkwalk.files import atomic_folder, write_json
 from talkwalk.index.catalog import Catalog
-from talkwalk.runlog import RunLog
+from talkwalk.runlog import RunLog, summary
 from talkwalk.splits import Split
 
 log = logging.getLogger(__name__)
+
+# What the text-to-metadata figures are of: name, split of the wordings, split of the items and users.
+# Settings are chosen by the last two only.
+JUDGED = (
+    ("trained_wordings", Split.TRAIN, Split.TEST),
+    ("unseen_wordings", Split.TEST, Split.TEST),
+    ("validation_trained_wordings", Split.TRAIN, Split.VALID),
+    ("validation_unseen_wordings", Split.VALID, Split.VALID),
+)
+
+
+class ValidationSet(NamedTuple):
+    """Pairs of held-out rows in held-out words, by which training is stopped.
+
+    Attributes:
+        features: Metadata of every pair, (pairs, input width).
+        texts: Their words.
+    """
+
+    features: np.ndarray
+    texts: list[str]
 
 
 class TrainingSet(NamedTuple):
@@ -41,106 +67,160 @@ class TrainingSet(NamedTuple):
     Attributes:
         features: Metadata of every pair, (pairs, input width).
         clauses: Frozen embedding of every distinct clause, (clauses + 1, sentence dim).
+        words: The clauses themselves, row 0 of `clauses` left out.
         texts: Clauses of every pair's text as rows of `clauses`, (pairs, 16), 0 for none.
         rows: Whole items, which smoothing moves, (items, input width).
+        tastes: Who liked what, if anybody did.
         batches: Batches without false negatives.
+        valid: What is held out for stopping.
     """
 
     features: Tensor
     clauses: Tensor
+    words: Sequence[str]
     texts: Tensor
     rows: Tensor
+    tastes: Tastes | None
     batches: DistinctBatches
+    valid: ValidationSet
 
 
 def prepare(
     catalog: Catalog, descriptions: Descriptions, space: Space, config: ContrastiveConfig, seed: int
 ) -> TrainingSet:
     """Draw the pairs of one seed and embed their text."""
-    device = pick_device(config.device)
-    pairs = training_pairs(catalog, descriptions, config, np.random.default_rng(seed))
+    device, rng = pick_device(config.device), np.random.default_rng(seed)
+    pairs = training_pairs(catalog, descriptions, config, rng)
     log.info("%d training pairs", len(pairs))
     table = clause_table(texts(pairs), space.sentences, show_progress=True)
     items = space.schema.featurize(items=item_rows(catalog, config.holdout, Split.TRAIN)).joined()
+    held = heldout_pairs(catalog, descriptions, config, rng, Split.VALID, rows=Split.VALID, count=config.valid_pairs)
+    tastes = tastes_of(training_ratings(catalog, config.holdout), catalog, rng) if config.affinity else None
     return TrainingSet(
         torch.from_numpy(featurize_pairs(pairs, space.schema)).to(device),
         torch.from_numpy(table.vectors).to(device),
+        table.words,
         torch.from_numpy(table.rows).to(device),
         torch.from_numpy(items).to(device),
+        tastes.to(device) if tastes is not None else None,
         DistinctBatches(texts(pairs), [pair.key for pair in pairs], config.batch_size),
+        ValidationSet(featurize_pairs(held, space.schema), texts(held)),
     )
 
 
+def losses(
+    space: Space, contrast: SymmetricInfoNCE, data: TrainingSet, batch: list[int], config: ContrastiveConfig,
+    draws: Draws, processes: Processes,
+) -> dict[str, Tensor]:  # fmt: skip
+    """Every loss of one batch, unweighted: this process's share of it, drawn as all others draw it."""
+    altered = [alter_one(data.features[batch], space.schema, draws.torch) for _ in range(config.hard_negatives)]
+    mine = processes.share(len(batch))
+    own, copies, said = data.features[batch][mine], [copy[mine] for copy in altered], data.texts[batch][mine]
+    some = data.rows[torch.randint(len(data.rows), (config.smoothing_rows,), generator=draws.torch)]
+    with torch.autocast(own.device.type, torch.bfloat16, enabled=config.mixed_precision and has_bf16(own.device)):
+        rows, *others = space.metadata(torch.cat([own, *copies])).split(len(own))
+        words = space.text(clause_vectors(space, data, said[said > 0], config), (said > 0).nonzero()[:, 0], len(said))
+        terms = {"smooth": smoothing_loss(space.metadata, some, draws.columns, draws.torch)}
+    terms["match"] = contrast(rows, words)
+    if others:
+        temperature = 1 / contrast.scale.item()
+        terms["hard"] = info_nce(words, rows, torch.stack(others, dim=1), temperature=temperature)
+    if data.tastes is not None:
+        likes = taste_batch(data.tastes, config.affinity_likes, config.affinity_items, draws.numpy)
+        terms["affinity"] = taste_loss(space.metadata, likes, temperature=config.affinity_temperature)
+    return terms
+
+
+class Draws(NamedTuple):
+    """What is drawn anew in every epoch, alike in every process.
+
+    Attributes:
+        torch: Draws changes of tensors.
+        numpy: Draws rows.
+        columns: Axes that smoothing moves along.
+    """
+
+    torch: torch.Generator
+    numpy: np.random.Generator
+    columns: list[tuple[int, int]]
+
+
+def clause_vectors(space: Space, data: TrainingSet, rows: Tensor, config: ContrastiveConfig) -> Tensor:
+    """Embeddings of some clauses, (clauses, sentence dim), with gradients where the sentence encoder learns.
+
+    Args:
+        space: Has the sentence encoder.
+        data: Has the clauses.
+        rows: Which of `data.clauses`, from 1, (clauses,).
+        config: Says whether it learns.
+    """
+    if not config.unfreeze:
+        return data.clauses[rows]
+    distinct, where = torch.unique(rows, return_inverse=True)
+    return space.sentences.embed([data.words[row - 1] for row in distinct.tolist()])[where]
+
+
 def fit(space: Space, data: TrainingSet, config: ContrastiveConfig, seed: int, folder: Path) -> None:
-    """Train both encoders in place; an interrupted run continues after its last whole epoch, to the same losses."""
+    """Train both encoders in place; an interrupted run continues after its last whole epoch, to the same losses.
+
+    Started by torchrun, every process trains on its share of every batch. The best epoch on validation is kept.
+    """
     device = pick_device(config.device)
-    contrast = SymmetricInfoNCE()
+    processes = Processes.join(device)
+    contrast = SymmetricInfoNCE(processes)
     modules = torch.nn.ModuleList([space.metadata, space.text, contrast]).to(device)
-    optimizer = torch.optim.AdamW(modules.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    groups: list[dict[str, Any]] = [{"params": list(modules.parameters()), "lr": config.lr}]
+    if config.unfreeze:
+        modules.append(space.sentences.unfreeze(device))
+        groups.append({"params": list(space.sentences.model.parameters()), "lr": config.unfreeze_lr})
+    optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=config.epochs)
-    parts = {"modules": modules, "optimizer": optimizer, "scheduler": scheduler}
-    columns = ordered_columns(space.schema)
-    settings = run_settings(asdict(config))
+    best = BestEpoch()
+    parts = {"modules": modules, "optimizer": optimizer, "scheduler": scheduler, "best": best}
+    weight = {"match": 1.0, "hard": config.hard, "smooth": config.smoothing, "affinity": config.affinity}
+    columns, settings = ordered_columns(space.schema), run_settings(asdict(config))
     start = load_checkpoint(folder, parts, settings) if config.resume else 0
-    with RunLog(folder) as run:
+    with RunLog(folder, active=processes.writes) as run:
         for epoch in range(start, config.epochs):
+            if best.is_over(epoch - 1, config.patience):
+                break
             torch.manual_seed(seed * 100_003 + epoch)  # dropout; per epoch, so that a resumed run draws the same
-            generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
+            draws = Draws(
+                torch.Generator().manual_seed(seed * 100_003 + epoch), np.random.default_rng([seed, epoch]), columns
+            )
             modules.train()
-            losses = []
-            batches = data.batches.epoch(np.random.default_rng([seed, epoch]))
+            history: dict[str, list[float]] = {}
+            batches = data.batches.epoch(draws.numpy.spawn(1)[0])
             for batch in tqdm(batches, f"epoch {epoch + 1}/{config.epochs}", unit="batch", leave=False):
-                said = data.texts[batch]
-                match = contrast(space.metadata(data.features[batch]), space.text(data.clauses[said], said > 0))
-                some = data.rows[torch.randint(len(data.rows), (config.smoothing_rows,), generator=generator)]
-                smooth = smoothing_loss(space.metadata, some, columns, generator)
-                loss = match + config.smoothing * smooth
+                terms = losses(space, contrast, data, batch, config, draws, processes)
+                loss = torch.stack([weight[name] * term for name, term in terms.items()]).sum()
                 optimizer.zero_grad()
                 loss.backward()
+                processes.average_gradients(modules)
                 optimizer.step()
-                losses.append([match.item(), smooth.item()])
-            if not losses:
+                for name, term in terms.items():
+                    history.setdefault(name, []).append(term.item())
+            if not history:
                 raise ValueError(
                     f"batch_size must be smaller, got {config.batch_size}: no batch of distinct pairs is full"
                 )
             scheduler.step()
-            match_mean, smooth_mean = np.mean(losses, axis=0)
-            run.log(epoch, match=match_mean, smooth=smooth_mean, temperature=1 / contrast.scale.item())
-            save_checkpoint(folder, parts, epoch + 1, settings)
+            score = processes.agree(validate(space, modules, data.valid))
+            best.update(score, epoch, modules)
+            run.log(epoch, valid_r1=score, temperature=1 / contrast.scale.item(),
+                    **{name: float(np.mean(values)) for name, values in history.items()})  # fmt: skip
+            if processes.writes:
+                save_checkpoint(folder, parts, epoch + 1, settings)
+    best.restore(modules)
     modules.eval()
 
 
-def run_settings(config: dict[str, Any]) -> str:
-    """What must be equal for a run to be continued: everything but where it lies and which seeds it has."""
-    left_out = ("out", "seeds", "resume", "device", "space", "ship", "baselines")
-    return json.dumps({name: value for name, value in config.items() if name not in left_out}, sort_keys=True)
-
-
-def save_checkpoint(folder: Path, parts: dict[str, Any], epochs_done: int, settings: str) -> None:
-    """State of every part after a whole epoch; the file is replaced in one move."""
-    with atomic_file(folder / "checkpoint.pt") as temporary:
-        torch.save(
-            {"epochs": epochs_done, "settings": settings, **{n: p.state_dict() for n, p in parts.items()}}, temporary
-        )
-
-
-def load_checkpoint(folder: Path, parts: dict[str, Any], settings: str) -> int:
-    """Fill the parts from the folder's checkpoint; returns the number of epochs done, 0 without a checkpoint.
-
-    Raises:
-        ValueError: If the checkpoint is of a run with other settings.
-    """
-    path = folder / "checkpoint.pt"
-    if not path.is_file():
-        return 0
-    state = torch.load(path, weights_only=True)
-    if state.get("settings") != settings:
-        raise ValueError(
-            f"{path} is of a run with other settings: remove the folder, choose another out=, or resume=false"
-        )
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    return int(state["epochs"])
+def validate(space: Space, modules: torch.nn.Module, valid: ValidationSet) -> float:
+    """Share of the validation texts that are nearest to their own metadata."""
+    if not valid.texts:
+        return 0.0
+    modules.eval()
+    return float(top1(space.encode_text(valid.texts), space.metadata.encode(valid.features)).mean())
 
 
 def evaluate(
@@ -150,8 +230,8 @@ def evaluate(
     space.metadata.cpu().eval()
     space.text.cpu().eval()
     figures: dict[str, float] = {}
-    for name, wordings in (("trained_wordings", Split.TRAIN), ("unseen_wordings", Split.TEST)):
-        pairs = heldout_pairs(catalog, descriptions, config, np.random.default_rng(seed), wordings)
+    for name, wordings, part in JUDGED:
+        pairs = heldout_pairs(catalog, descriptions, config, np.random.default_rng(seed), wordings, rows=part)
         figures[f"pairs_{name}"] = len(pairs)
         figures[f"text_to_metadata_r1_{name}"] = float(text_to_metadata(space, pairs).mean())
     rows = space.schema.featurize(items=item_rows(catalog, config.holdout, Split.TEST)).joined()
@@ -164,14 +244,6 @@ def text_to_metadata(space: Space, pairs: list[Pair]) -> np.ndarray:
     """Per pair, whether its words are nearest to its own metadata among all of `pairs`."""
     vectors = space.metadata.encode(featurize_pairs(pairs, space.schema))
     return top1(space.encode_text(texts(pairs)), vectors)
-
-
-def summary(runs: list[dict[str, float]]) -> dict[str, dict[str, float]]:
-    """Per figure its value in the kept run (the first seed) and the lowest and highest over the seeds."""
-    return {
-        name: {"value": runs[0][name], "low": min(r[name] for r in runs), "high": max(r[name] for r in runs)}
-        for name in runs[0]
-    }
 
 
 def train(config: ContrastiveConfig) -> dict[str, dict[str, float]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from talkwalk.contrastive.mixture import user_split
+from talkwalk.contrastive.holdout import user_split
 from talkwalk.engine.recommender import Recommender
 from talkwalk.eval.clusters import spherical_kmeans
 from talkwalk.eval.controllability import (

@@ -49,8 +49,9 @@ class Unseen:
 
 def split_words(descriptions: Descriptions, language: SteeringLanguage, holdout: HoldoutConfig) -> dict[str, Words]:
     """Trained and unseen wordings, split by the bundle's own hash."""
+    test, valid = holdout.wordings, holdout.valid
     return {
-        name: Words(*(part.part(split, test=holdout.wordings) for part in (descriptions, language)))  # type: ignore[arg-type]
+        name: Words(descriptions.part(split, test=test, valid=valid), language.part(split, test=test, valid=valid))
         for name, split in (("trained_wordings", Split.TRAIN), ("unseen_wordings", Split.TEST))
     }
 

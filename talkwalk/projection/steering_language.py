@@ -56,11 +56,11 @@ class SteeringLanguage:
     next: Wordings
     wish: Wordings
 
-    def part(self, split: Split, *, test: float) -> SteeringLanguage:
+    def part(self, split: Split, *, test: float, valid: float = 0.0) -> SteeringLanguage:
         """Only what the hash assigns to `split`; the names of categories belong to every split."""
 
         def keep(wordings: Wordings) -> Wordings:
-            return tuple(w for w in wordings if split_of(w, test=test) is split)
+            return tuple(w for w in wordings if split_of(w, test=test, valid=valid) is split)
 
         return SteeringLanguage(
             {n: Direction(keep(d.up), keep(d.down)) for n, d in self.directions.items()},

@@ -19,10 +19,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from talkwalk.bundle import Bundle, LanguageModelId
+from talkwalk.checkpoint import load_checkpoint, run_settings, save_checkpoint
 from talkwalk.config import CONFIG_DIR, HoldoutConfig, LossWeights, ProjectionConfig, register, to_object
 from talkwalk.contrastive.descriptions import Descriptions, load_descriptions
 from talkwalk.contrastive.space import Space, pick_device, read_json
-from talkwalk.contrastive.train_contrastive import load_checkpoint, run_settings, save_checkpoint, summary
 from talkwalk.datasets.resolve import open_catalog
 from talkwalk.files import atomic_folder, write_json
 from talkwalk.index.catalog import Catalog
@@ -37,7 +37,7 @@ from talkwalk.projection.steering_pairs import with_twins
 from talkwalk.projection.turns import NONE, TurnTable, TurnTables
 from talkwalk.projection.validation import figures, turn_figures
 from talkwalk.projection.walks import StepKind, Walk, Walker, draw_walks, profiles, training_items, training_walks
-from talkwalk.runlog import RunLog
+from talkwalk.runlog import RunLog, summary
 from talkwalk.splits import Split
 
 log = logging.getLogger(__name__)
@@ -239,11 +239,11 @@ def prepare(config: ProjectionConfig, backend: HiddenStateBackend) -> Material:
     descriptions = load_descriptions(config.descriptions, catalog.schema)
     language = load_steering(config.descriptions, catalog.schema)
     rng = np.random.default_rng(config.seeds[0])
-    words = descriptions.part(Split.TRAIN, test=holdout.wordings)
+    words = descriptions.part(Split.TRAIN, test=holdout.wordings, valid=holdout.valid)
     walker = Walker(
         catalog,
         words,
-        language.part(Split.TRAIN, test=holdout.wordings),
+        language.part(Split.TRAIN, test=holdout.wordings, valid=holdout.valid),
         config.walks,
         training_items(catalog, holdout),
     )
@@ -277,8 +277,8 @@ def unseen_walks(
     language: SteeringLanguage, split: Split,
 ) -> list[Walk]:  # fmt: skip
     """Simulated conversations that training has not seen."""
-    words = descriptions.part(split, test=holdout.wordings)
-    steering = language.part(split, test=holdout.wordings)
+    words = descriptions.part(split, test=holdout.wordings, valid=holdout.valid)
+    steering = language.part(split, test=holdout.wordings, valid=holdout.valid)
     walker = Walker(tables.catalog, words, steering, config.walks)
     users = profiles(tables.catalog, holdout, Split.TEST)
     return draw_walks(walker, users, config.walks.test, np.random.default_rng(TEST_SEED))

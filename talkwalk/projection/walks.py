@@ -13,7 +13,7 @@ import numpy as np
 from talkwalk.config import HoldoutConfig, WalksConfig
 from talkwalk.contrastive.dataset import described_pair
 from talkwalk.contrastive.descriptions import ByValue, Descriptions
-from talkwalk.contrastive.mixture import item_split, user_split
+from talkwalk.contrastive.holdout import item_split, user_split
 from talkwalk.contrastive.user_metadata import random_context
 from talkwalk.index.catalog import Catalog, present
 from talkwalk.index.metadata_distance import MetadataTable
