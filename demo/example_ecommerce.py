@@ -1,27 +1,20 @@
-"""Another new domain, a shop: only the schema, the table and the description file differ from the music example.
+"""Another new domain, a shop, in the schema that ships for shops: only the table differs from the music example.
 
 python -m demo.example_ecommerce [--out FOLDER]
 """
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 
-from demo.example_music import present
+from demo.example_music import DESCRIPTIONS, present
 from talkwalk import Catalog, Schema
+from talkwalk.contrastive.descriptions import read_mapping
+from talkwalk.datasets.resolve import SCHEMAS
 
-SCHEMA = {
-    "domain": "shop",
-    "noun": "product",
-    "title": "title",
-    "items": {
-        "title": {"kind": "text"},
-        "category": {"kind": "category"},
-        "price": {"kind": "ordered", "scale": "log", "range": [1, 1000], "unit": "dollars"},
-        "rating": {"kind": "ordered", "range": [1, 5], "show": "level", "words": ["worse rated", "better rated"]},
-    },
-}  # fmt: skip
 CATEGORIES = {  # usual price in dollars, things
     "kitchen": (35, ("chef's knife", "frying pan", "coffee grinder", "mixing bowl")),
     "electronics": (120, ("headphones", "loudspeaker", "charger", "webcam")),
@@ -40,21 +33,32 @@ QUERIES = (
 )
 
 
+def schema() -> Schema:
+    """The shop schema with every described category: the description file also covers departments of large shops."""
+    shop = Schema.load(SCHEMAS / "shop.yaml")
+    described = read_mapping(DESCRIPTIONS / "items" / "example_ecommerce.yaml")["attributes"]["category"]
+    category = dataclasses.replace(shop.items["category"], values=tuple(described))
+    return dataclasses.replace(shop, items={**shop.items, "category": category})
+
+
 def catalog(count: int = 300, seed: int = 0) -> Catalog:
     """Made-up products with plausible values."""
     rng = np.random.default_rng(seed)
     categories = [str(c) for c in rng.choice(list(CATEGORIES), count)]
     usual = np.array([CATEGORIES[c][0] for c in categories])
+    makers = [str(maker) for maker in rng.choice(MAKERS, count)]
     items = pd.DataFrame(
         {
-            "title": [f"{rng.choice(MAKERS)} {rng.choice(CATEGORIES[c][1])}" for c in categories],
-            "category": categories,
+            "title": [f"{m} {rng.choice(CATEGORIES[c][1])}" for m, c in zip(makers, categories, strict=True)],
+            "brand": makers,
+            "category": [[c] for c in categories],
             "price": np.clip(usual * np.exp(rng.normal(0, 0.9, count)), 2, 950).round() - 0.01,
             "rating": np.clip(rng.normal(3.8, 0.8, count), 1, 5).round(1),
+            "popularity": np.log1p(rng.lognormal(4, 2, count).round()).round(2),
         },
         index=[f"product-{i + 1}" for i in range(count)],
     )
-    return Catalog(Schema.from_dict(SCHEMA).fit(items), items)
+    return Catalog(schema().fit(items), items)
 
 
 if __name__ == "__main__":

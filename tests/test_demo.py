@@ -61,14 +61,15 @@ def test_example_catalogues_are_sound(name, repository):
     example = importlib.import_module(f"demo.{name}")
     catalog = example.catalog()
     domain, category = EXAMPLES[name]
-    assert (len(catalog), catalog.schema.domain, len(catalog.schema.items[category].values)) == (300, domain, 8)
+    used = {name for cell in catalog.items[category] for name in ([cell] if isinstance(cell, str) else cell)}
+    assert (len(catalog), catalog.schema.domain, len(used)) == (300, domain, 8)
     assert catalog.fingerprint() == example.catalog().fingerprint()
     assert catalog.features().shape == (300, catalog.schema.input_width)
     words = load_descriptions(repository / "data" / "descriptions", catalog.schema)
     assert set(words.items[category]) == set(catalog.schema.items[category].values)
     assert len(list(words.all_wordings())) == len(set(words.all_wordings()))
     for attribute, values in words.items.items():
-        assert all(len(wordings) == 10 for wordings in values.values())
+        assert all(len(wordings) >= 8 for wordings in values.values())
         if catalog.schema.items[attribute].kind is Kind.ORDERED:
             assert_every_value_is_described(catalog, attribute, values)
 
