@@ -44,6 +44,15 @@ log = logging.getLogger(__name__)
 Head = AbsoluteHead | AnchoredHead
 TEST_SEED = 777_001  # the same unseen conversations whatever the training seed
 
+# Unseen conversations that heads are judged by: name, split of the wordings, split of the users.
+# Settings are chosen by the last two only.
+JUDGED = (
+    ("trained_wordings", Split.TRAIN, Split.TEST),
+    ("unseen_wordings", Split.TEST, Split.TEST),
+    ("validation_trained_wordings", Split.TRAIN, Split.VALID),
+    ("validation_unseen_wordings", Split.VALID, Split.VALID),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Variant:
@@ -255,8 +264,8 @@ def prepare(config: ProjectionConfig, backend: HiddenStateBackend) -> Material:
     swaps = AnchorSwaps(walker, space, rng)
     train.swap = np.array([swaps.number(step) for step in train.steps])
     tests = {
-        name: test_table(tables, config, holdout, descriptions, language, split)
-        for name, split in (("trained_wordings", Split.TRAIN), ("unseen_wordings", Split.TEST))
+        name: test_table(tables, config, holdout, descriptions, language, wordings, users)
+        for name, wordings, users in JUDGED
     }
     log.info("%d training turns, %d test turns", len(train), sum(map(len, tests.values())))
     return Material(catalog, space, backend, train, tests, swaps.swaps)
@@ -264,24 +273,24 @@ def prepare(config: ProjectionConfig, backend: HiddenStateBackend) -> Material:
 
 def test_table(
     tables: TurnTables, config: ProjectionConfig, holdout: HoldoutConfig, descriptions: Descriptions,
-    language: SteeringLanguage, split: Split,
+    language: SteeringLanguage, wordings: Split, users: Split,
 ) -> TurnTable:  # fmt: skip
     """Unseen conversations of unseen users over all items, in wordings of one split."""
-    walks = unseen_walks(tables, config, holdout, descriptions, language, split)
+    walks = unseen_walks(tables, config, holdout, descriptions, language, wordings, users)
     drops = [losses.no_context_drop(walk.history) for walk in walks]
     return tables.build(walks, drops, np.random.default_rng(TEST_SEED))
 
 
 def unseen_walks(
     tables: TurnTables, config: ProjectionConfig, holdout: HoldoutConfig, descriptions: Descriptions,
-    language: SteeringLanguage, split: Split,
+    language: SteeringLanguage, wordings: Split, users: Split,
 ) -> list[Walk]:  # fmt: skip
     """Simulated conversations that training has not seen."""
-    words = descriptions.part(split, test=holdout.wordings, valid=holdout.valid)
-    steering = language.part(split, test=holdout.wordings, valid=holdout.valid)
+    words = descriptions.part(wordings, test=holdout.wordings, valid=holdout.valid)
+    steering = language.part(wordings, test=holdout.wordings, valid=holdout.valid)
     walker = Walker(tables.catalog, words, steering, config.walks)
-    users = profiles(tables.catalog, holdout, Split.TEST)
-    return draw_walks(walker, users, config.walks.test, np.random.default_rng(TEST_SEED))
+    people = profiles(tables.catalog, holdout, users)
+    return draw_walks(walker, people, config.walks.test, np.random.default_rng([TEST_SEED, users is Split.VALID]))
 
 
 def space_holdout(folder: Path) -> HoldoutConfig:
