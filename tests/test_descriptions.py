@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -237,9 +238,13 @@ def test_a_part_keeps_keys_but_no_empty_rules(folder):
 # the repository's own
 
 
-@pytest.fixture(scope="module")
-def schema() -> Schema:
-    return Schema.load(SCHEMA)
+SCHEMAS = {"movies": SCHEMA, "music": SCHEMA.parent / "music.yaml"}
+RANKS = [f"{low}%-{low + 20}%" for low in range(0, 100, 20)]
+
+
+@pytest.fixture(scope="module", params=sorted(SCHEMAS))
+def schema(request) -> Schema:
+    return Schema.load(SCHEMAS[request.param])
 
 
 @pytest.fixture(scope="module")
@@ -260,16 +265,29 @@ def test_own_files_describe_every_value(own, schema):
         for attribute in attributes.values():
             if attribute.values:
                 assert set(block[attribute.name]) == set(attribute.values)
-    assert {"year", "popularity", "rating"} < set(own.items)
+    assert {n for n, a in schema.items.items() if a.kind is Kind.ORDERED} <= set(own.items)
+
+
+@pytest.mark.parametrize("schema", ["movies"], indirect=True)
+def test_the_adapter_knows_the_people_described(own):
     assert set(own.users["age_range"]) == {name for _, name in AGE_RANGES}
     assert set(own.users["viewing_frequency"]) == {name for _, name in FREQUENCIES}
 
 
-def test_own_ranges_meet_without_overlap(own):
-    years = np.arange(1922, 1999)
-    assert all(len(keys_of(LINEAR, year, own.items["year"])) == 1 for year in years)
-    for name in ("popularity", "rating"):
-        assert all(len(keys_of(LINEAR, year, own.items[name])) == 1 for year in np.linspace(1900, 2000, 501))
+def test_own_ranges_meet_without_overlap(own, schema):
+    for name in (n for n, a in schema.items.items() if a.kind is Kind.ORDERED and n != "year"):
+        assert list(own.items[name]) == RANKS
+    bands = [Band.parse(text) for text in own.items["year"]]
+    assert not any(band.in_ranks for band in bands)
+    assert all(after.low == band.high + 1 for band, after in pairwise(bands))
+
+
+@pytest.mark.parametrize(
+    ("schema", "first", "last"), [("movies", 1922, 1998), ("music", 1957, 2020)], indirect=["schema"]
+)
+def test_own_years_cover_the_catalogue(own, first, last):
+    bands = [Band.parse(text) for text in own.items["year"]]
+    assert bands[0].low <= first and last <= bands[-1].high
 
 
 def test_no_wording_means_two_values(own):
