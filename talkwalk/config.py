@@ -284,6 +284,27 @@ class CatalogConfig:
 
 
 @dataclass(kw_only=True, slots=True)
+class MusicCatalogConfig:
+    """`python data/scripts/make_music_catalog.py`.
+
+    Attributes:
+        out: Folder of the finished catalogue.
+        tracks: How many made-up tracks.
+        listeners: How many made-up people; 0 for none.
+        seed: Of everything that is drawn.
+    """
+
+    out: str = MISSING
+    tracks: int = MISSING
+    listeners: int = MISSING
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _positive(self, "tracks")
+        _not_negative(self, "listeners", "seed")
+
+
+@dataclass(kw_only=True, slots=True)
 class UserProfilesConfig:
     """`python data/scripts/prepare_user_profiles.py`.
 
@@ -397,6 +418,7 @@ SCHEMAS: dict[str, type] = {
     "projection": ProjectionConfig,
     "eval": EvalConfig,
     "generate": GenerateConfig,
+    "music_catalog": MusicCatalogConfig,
     "user_profiles": UserProfilesConfig,
 }
 

@@ -19,6 +19,7 @@ EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml
 REQUIRED = {  # what only the command line can say
     "catalog": ["dataset=generic", "out=x"],
     "generate": ["out=x.yaml"],
+    "music_catalog": ["out=x"],
     "user_profiles": ["catalog=x", "path=x.csv", "out=x"],
 }
 
@@ -118,6 +119,8 @@ def test_a_wrong_type_names_itself(name, override):
         ("projection", "seeds=[]", "seeds must name at least one seed"),
         ("eval", "k=0", "k must be positive, got 0"),
         ("eval", "users=-1", "users must not be negative, got -1"),
+        ("music_catalog", "tracks=0", "tracks must be positive, got 0"),
+        ("music_catalog", "listeners=-1", "listeners must not be negative, got -1"),
         ("generate", "entity=film", "entity must be 'item' or 'user', got 'film'"),
         ("generate", "out=words.txt", "out must be a .yaml file, got 'words.txt'"),
         ("generate", "candidates=0", "candidates must be positive, got 0"),

@@ -163,19 +163,26 @@ def test_a_folder_without_a_catalogue(tmp_path):
 
 def test_a_built_in_catalogue_is_made_once(monkeypatch, movies):
     made = []
-    monkeypatch.setitem(resolve.BUILT_IN, "movielens-100k", lambda: made.append(1) or movies)
+    built_in = resolve.BuiltIn(lambda: made.append(1) or movies, (movielens.SCHEMA,))
+    monkeypatch.setitem(resolve.BUILT_IN, "movielens-100k", built_in)
     first, second = open_catalog("movielens-100k"), open_catalog("movielens-100k")
     assert made == [1]
     assert first.rows(first.ids) == second.rows(second.ids) == movies.rows(movies.ids)
     assert first.schema.fingerprint() == movies.schema.fingerprint()
 
 
-def test_another_schema_is_another_cache(monkeypatch, tmp_path, movies):
-    made = []
-    monkeypatch.setitem(resolve.BUILT_IN, "movielens-100k", lambda: made.append(1) or movies)
-    open_catalog("movielens-100k")
-    text = (resolve.SCHEMAS / "movielens-100k.yaml").read_text()
-    (tmp_path / "movielens-100k.yaml").write_text(text + "# changed\n")
-    monkeypatch.setattr(resolve, "SCHEMAS", tmp_path)
-    open_catalog("movielens-100k")
-    assert made == [1, 1]
+def test_other_sources_are_another_cache(monkeypatch, tmp_path, movies):
+    made, sources = [], (tmp_path / "schema.yaml", tmp_path / "table.yaml")
+    monkeypatch.setitem(resolve.BUILT_IN, "mine", resolve.BuiltIn(lambda: made.append(1) or movies, sources))
+    for number, path in enumerate((*sources, *sources)):  # both are new at first, then one after the other changes
+        sources[0].touch()
+        path.write_text(f"version: {number}")
+        if number:
+            open_catalog("mine")
+            open_catalog("mine")
+    assert made == [1, 1, 1]
+
+
+def test_built_in_names_have_their_sources():
+    assert set(resolve.BUILT_IN) == {"movielens-100k", "synthetic-music"}
+    assert all(path.is_file() for built_in in resolve.BUILT_IN.values() for path in built_in.sources)

@@ -5,15 +5,32 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
-from talkwalk.datasets.movielens import movielens_100k
+from talkwalk.datasets import movielens, synthetic_music
 from talkwalk.files import cache_folder
 from talkwalk.index.catalog import Catalog
 from talkwalk.schema import unknown
 
-BUILT_IN: dict[str, Callable[[], Catalog]] = {"movielens-100k": movielens_100k}
-SCHEMAS = Path(__file__).parent / "schemas"
 LAYOUT = 1  # part of the cache's name: raise it when an adapter changes what it makes
+
+
+class BuiltIn(NamedTuple):
+    """A catalogue that can be asked for by name.
+
+    Attributes:
+        make: Makes it.
+        sources: Files of this package that decide what is made; when one changes, it is made again.
+    """
+
+    make: Callable[[], Catalog]
+    sources: tuple[Path, ...]
+
+
+BUILT_IN: dict[str, BuiltIn] = {
+    "movielens-100k": BuiltIn(movielens.movielens_100k, (movielens.SCHEMA,)),
+    "synthetic-music": BuiltIn(synthetic_music.synthetic_music, synthetic_music.SOURCES),
+}
 
 
 def open_catalog(name: str | Path) -> Catalog:
@@ -26,8 +43,9 @@ def open_catalog(name: str | Path) -> Catalog:
         return Catalog.load(name)
     if str(name) not in BUILT_IN:
         raise FileNotFoundError(f"{unknown('catalogue', str(name), BUILT_IN)}, and no such folder")
-    schema = hashlib.sha256((SCHEMAS / f"{name}.yaml").read_bytes()).hexdigest()[:8]
-    kept = cache_folder() / "catalogs" / f"{name}-{LAYOUT}-{schema}"
+    built_in = BUILT_IN[str(name)]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in built_in.sources)).hexdigest()[:8]
+    kept = cache_folder() / "catalogs" / f"{name}-{LAYOUT}-{digest}"
     if not (kept / "items.parquet").is_file():
-        BUILT_IN[str(name)]().save(kept)
+        built_in.make().save(kept)
     return Catalog.load(kept)
