@@ -67,6 +67,7 @@ class Attribute:
         words: Names of less and more for explanations, such as ("older", "newer").
         show: How the language model reads an ordered attribute.
         knots: Fitted (value, rank) points of an ordered attribute with rank scale, increasing in both.
+        open: Whether `values` are those found in a catalogue rather than declared: elsewhere there may be others.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Attribute:
     words: tuple[str, str] | None = None
     show: Show = Show.VALUE
     knots: tuple[tuple[float, float], ...] = ()
+    open: bool = False
 
     def __post_init__(self) -> None:
         if self.range is not None and not self.range[0] < self.range[1]:
@@ -135,7 +137,7 @@ class Attribute:
             return dataclasses.replace(self, range=span, knots=knots)
         if self.kind in (Kind.CATEGORY, Kind.MULTI) and not self.values:
             names = {name for value in present for name in _names(self, value)}
-            return dataclasses.replace(self, values=tuple(sorted(names)))
+            return dataclasses.replace(self, values=tuple(sorted(names)), open=True)
         return self
 
 
@@ -361,6 +363,8 @@ def _attribute_dict(attribute: Attribute) -> dict[str, Any]:
     for name in ("range", "values", "words"):
         if getattr(attribute, name):
             data[name] = list(getattr(attribute, name))
+    if attribute.open:
+        data["open"] = True
     if attribute.knots:
         data["knots"] = [list(knot) for knot in attribute.knots]
     return data
@@ -384,6 +388,7 @@ def _attribute(name: str, fields: Any, where: str) -> Attribute:
             words=_words(fields.get("words")),
             show=Show(fields.get("show", "value")),
             knots=tuple((float(v), float(r)) for v, r in fields.get("knots", ())),
+            open=bool(fields.get("open", False)),
         )
     except (TypeError, ValueError) as error:
         raise ValueError(f"{where}: {error}") from error

@@ -307,3 +307,16 @@ def test_own_parts_leave_words_for_every_value(own):
         part = own.part(split, test=0.2)
         for block in (part.items, part.users):
             assert [(a, k) for a, values in block.items() for k, w in values.items() if not w] == []
+
+
+def test_values_that_a_catalogue_happens_not_to_have_are_left_out(tmp_path):
+    """Names that were fitted are those of one catalogue; wordings of others are no mistake there."""
+    (tmp_path / "words.yaml").write_text(MOVIES)
+    (tmp_path / "people.yaml").write_text(PEOPLE.replace("genre: [Comedy], year: 50%-100%", "genre: [Comedy]"))
+    plain = {**movie_schema().to_dict()}
+    plain["items"]["genre"].pop("values")
+    fitted = Schema.from_dict(plain).fit(pd.DataFrame({"genre": [["Drama"]], "year": [1950.0], "rating": [3.0]}))
+    loaded = load_descriptions(tmp_path, fitted)
+    assert set(loaded.items["genre"]) == {"Drama"} and loaded.composites and not loaded.affinities
+    again = Schema.from_dict(fitted.to_dict())
+    assert again == fitted and again.items["genre"].open and not again.users["gender"].open

@@ -182,7 +182,9 @@ def load_descriptions(folder: str | Path, schema: Schema) -> Descriptions:
         ]
         if "verdicts" in data:
             verdicts = _verdicts(data["verdicts"], f"{path}: verdicts")
-    return Descriptions(result.items, result.users, tuple(composites), tuple(affinities), verdicts)
+    possible = [c for c in composites if _can_hold(schema.users, c.when)]
+    rules = [a for a in affinities if _can_hold(schema.users, a.user) and _can_hold(schema.items, a.item)]
+    return Descriptions(result.items, result.users, tuple(possible), tuple(rules), verdicts)
 
 
 def copy_descriptions(folder: str | Path, domain: str, target: Path) -> None:
@@ -229,8 +231,8 @@ def _values(attributes: Mapping[str, Attribute], name: str, values: Any, where: 
     for key, wordings in values.items():
         if attribute.kind is Kind.ORDERED:
             _parse_band(str(key), where)
-        elif attribute.values and str(key) not in attribute.values:
-            raise ValueError(f"{where}: {unknown('value', str(key), attribute.values)}")
+        elif not _exists(attribute, str(key), where):
+            continue
         described[str(key)] = wordings_of(wordings, f"{where}.{key}")
     return described
 
@@ -285,5 +287,26 @@ def _conditions(attributes: Mapping[str, Attribute], conditions: Mapping[str, An
             continue
         names: Iterable[Any] = value if isinstance(value, list) else [value]
         for key in names:
-            if attribute.values and key not in attribute.values:
-                raise ValueError(f"{where}.{name}: {unknown('value', str(key), attribute.values)}")
+            _exists(attribute, str(key), f"{where}.{name}")
+
+
+def _exists(attribute: Attribute, value: str, where: str) -> bool:
+    """Whether the attribute has such a value; one that a catalogue merely happens not to have is no mistake.
+
+    Raises:
+        ValueError: If the schema declares the attribute's values, and this is none of them.
+    """
+    if not attribute.values or value in attribute.values:
+        return True
+    if not attribute.open:
+        raise ValueError(f"{where}: {unknown('value', value, attribute.values)}")
+    return False
+
+
+def _can_hold(attributes: Mapping[str, Attribute], conditions: Mapping[str, Any]) -> bool:
+    """Whether every category condition names a value that the catalogue has."""
+    for name, value in conditions.items():
+        names = [str(v) for v in (value if isinstance(value, list) else [value])]
+        if attributes[name].kind is not Kind.ORDERED and not any(_exists(attributes[name], v, name) for v in names):
+            return False
+    return True

@@ -12,6 +12,7 @@ from talkwalk.files import cache_folder
 from talkwalk.index.catalog import Catalog
 from talkwalk.schema import unknown
 
+SCHEMAS = Path(__file__).parent / "schemas"
 LAYOUT = 1  # part of the cache's name: raise it when an adapter changes what it makes
 
 
