@@ -35,6 +35,7 @@ from talkwalk.datasets.resolve import open_catalog
 from talkwalk.files import atomic_folder, write_json
 from talkwalk.index.catalog import Catalog
 from talkwalk.runlog import RunLog, summary
+from talkwalk.schema import Schema
 from talkwalk.splits import Split
 
 log = logging.getLogger(__name__)
@@ -247,9 +248,34 @@ def text_to_metadata(space: Space, pairs: list[Pair]) -> np.ndarray:
 
 
 def train(config: ContrastiveConfig) -> dict[str, dict[str, float]]:
-    """Train once per seed; the first seed's space becomes `out/space`, the figures `out/metrics.json`."""
+    """Train once per seed; the first seed's space becomes `out/space`, the figures `out/metrics.json`.
+
+    Of several processes, all train and the first one writes.
+    """
+    processes = Processes.join(pick_device(config.device))
     catalog = open_catalog(config.catalog)
     descriptions = load_descriptions(config.descriptions, catalog.schema)
+    out, runs = Path(config.out), []
+    for seed in config.seeds:
+        space = fresh_space(catalog.schema, config, seed)
+        fit(space, prepare(catalog, descriptions, space, config, seed), config, seed, out / f"seed-{seed}")
+        runs.append(evaluate(space, catalog, descriptions, config, seed))
+        log.info("seed %d: %s", seed, {name: round(value, 3) for name, value in runs[-1].items()})
+        if seed == config.seeds[0] and processes.writes:
+            with atomic_folder(out / "space") as folder:
+                space.save(folder)
+                write_json(folder / "contrastive_config.json", asdict(config))
+                copy_descriptions(config.descriptions, catalog.schema.domain, folder / "descriptions")
+    figures = summary(runs)
+    if processes.writes:
+        write_json(out / "metrics.json", figures)
+        write_json(out / "space" / "contrastive_metrics.json", figures)
+    return figures
+
+
+def fresh_space(schema: Schema, config: ContrastiveConfig, seed: int) -> Space:
+    """Untrained encoders, drawn by the seed; the sentence encoder as published, whatever another seed made of it."""
+    torch.manual_seed(seed)
     sentences = SentenceEncoder(config.text_encoder)
     shape = {
         "dim": config.dim,
@@ -258,22 +284,7 @@ def train(config: ContrastiveConfig) -> dict[str, dict[str, float]]:
         "text_hidden": config.text_hidden,
         "text_dropout": config.text_dropout,
     }
-    out, runs = Path(config.out), []
-    for seed in config.seeds:
-        torch.manual_seed(seed)
-        space = Space.build(catalog.schema, sentences, shape)
-        fit(space, prepare(catalog, descriptions, space, config, seed), config, seed, out / f"seed-{seed}")
-        runs.append(evaluate(space, catalog, descriptions, config, seed))
-        log.info("seed %d: %s", seed, {name: round(value, 3) for name, value in runs[-1].items()})
-        if seed == config.seeds[0]:
-            with atomic_folder(out / "space") as folder:
-                space.save(folder)
-                write_json(folder / "contrastive_config.json", asdict(config))
-                copy_descriptions(config.descriptions, catalog.schema.domain, folder / "descriptions")
-    figures = summary(runs)
-    write_json(out / "metrics.json", figures)
-    write_json(out / "space" / "contrastive_metrics.json", figures)
-    return figures
+    return Space.build(schema, sentences, shape)
 
 
 @hydra.main(version_base="1.3", config_path=CONFIG_DIR, config_name="contrastive")
