@@ -28,7 +28,7 @@ def language(schema) -> SteeringLanguage:
 
 
 def test_there_are_files():
-    assert {p.stem for p in STEERING.glob("*.yaml")} >= {"movies", "music"}
+    assert {p.stem for p in STEERING.glob("*.yaml")} >= {"games", "movies", "music"}
 
 
 def test_every_axis_has_directions(schema, language):
