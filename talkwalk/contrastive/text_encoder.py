@@ -112,11 +112,11 @@ def _locate(name: str) -> str:
 
 
 CLAUSE = re.compile(r"\s*[,;.!?]\s+|\s+-\s+|[.!?]+$")
-MAX_CLAUSES = 16
+MAX_CLAUSES = 64
 
 
 def clauses(text: str) -> list[str]:
-    """The parts of a text between punctuation marks, at most 16; what is beyond joins the last."""
+    """The parts of a text between punctuation marks, at most 64; what is beyond joins the last."""
     parts = [part for part in CLAUSE.split(text.strip()) if part]
     return [*parts[: MAX_CLAUSES - 1], ", ".join(parts[MAX_CLAUSES - 1 :])] if len(parts) > MAX_CLAUSES else parts
 
@@ -126,7 +126,7 @@ class ClauseTable(NamedTuple):
 
     Attributes:
         vectors: Sentence embedding per distinct clause, (clauses + 1, sentence dim); row 0 is padding, all zero.
-        rows: Row of every clause of every text, (texts, 16), 0 where a text has fewer.
+        rows: Row of every clause of every text, (texts, 64), 0 where a text has fewer.
         words: The clauses, the first of them in row 1 of `vectors`.
     """
 

@@ -69,7 +69,7 @@ class TrainingSet(NamedTuple):
         features: Metadata of every pair, (pairs, input width).
         clauses: Frozen embedding of every distinct clause, (clauses + 1, sentence dim).
         words: The clauses themselves, row 0 of `clauses` left out.
-        texts: Clauses of every pair's text as rows of `clauses`, (pairs, 16), 0 for none.
+        texts: Clauses of every pair's text as rows of `clauses`, (pairs, 64), 0 for none.
         rows: Whole items, which smoothing moves, (items, input width).
         tastes: Who liked what, if anybody did.
         batches: Batches without false negatives.
