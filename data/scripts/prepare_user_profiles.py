@@ -1,6 +1,7 @@
 """Add or replace users of a catalogue folder.
 
 python data/scripts/prepare_user_profiles.py catalog=FOLDER path=FILE id=user_id out=FOLDER
+python data/scripts/prepare_user_profiles.py dataset=movielens-1m catalog=FOLDER path=users.dat out=FOLDER
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ from prepare_catalog import check_target
 
 from talkwalk.config import CONFIG_DIR, UserProfilesConfig, register, to_object
 from talkwalk.datasets.generic import read_table, typed_rows
+from talkwalk.datasets.movielens import frequencies
+from talkwalk.datasets.movielens_1m import movielens_1m_users
 from talkwalk.index.catalog import Catalog
+from talkwalk.schema import unknown
+from talkwalk.splits import Split
+
+DATASETS = ("generic", "movielens-1m")
 
 
 def with_users(catalog: Catalog, profiles: pd.DataFrame) -> Catalog:
@@ -28,19 +35,34 @@ def with_users(catalog: Catalog, profiles: pd.DataFrame) -> Catalog:
     return Catalog(schema, catalog.items, users, catalog.interactions)
 
 
+def movielens_profiles(path: str, catalog: Catalog) -> pd.DataFrame:
+    """Profiles of users.dat; how often they watch comes from the catalogue's interactions, if it has any."""
+    profiles = movielens_1m_users(path)
+    if catalog.interactions is not None and "split" in catalog.interactions:
+        train = catalog.interactions[catalog.interactions["split"] == Split.TRAIN.value]
+        given = train["user_id"].value_counts().reindex(profiles.index).fillna(0)
+        profiles = profiles.assign(viewing_frequency=frequencies(given))
+    return profiles
+
+
 def prepare(config: UserProfilesConfig) -> Catalog:
     """Read the table and write `config.out`.
 
     Raises:
-        ValueError: If the schema knows no user attributes, or the table none of them.
+        ValueError: If the dataset is unknown, the schema knows no user attributes, or the table none of them.
     """
+    if config.dataset not in DATASETS:
+        raise ValueError(unknown("dataset", config.dataset, DATASETS))
     check_target(Path(config.out))
     catalog = Catalog.load(config.catalog)
     if not catalog.schema.users:
         raise ValueError(
             f"the schema of {config.catalog} has no user attributes: add a `users:` block to its schema.yaml"
         )
-    profiles = typed_rows(read_table(config.path), catalog.schema.users, config.id, where=config.path)
+    if config.dataset == "movielens-1m":
+        profiles = movielens_profiles(config.path, catalog)
+    else:
+        profiles = typed_rows(read_table(config.path), catalog.schema.users, config.id, where=config.path)
     result = with_users(catalog, profiles)
     result.save(config.out)
     return result

@@ -7,7 +7,7 @@ import json
 import logging
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -38,11 +38,30 @@ def generic(path: str | Path, schema: str | Path, id_column: str = "id") -> Cata
         ValueError: If a column is missing or a cell is not of its attribute's kind; names column and item.
     """
     loaded, table = Schema.load(schema), read_table(path)
-    missing = [name for name in loaded.items if name not in table.columns]
-    if missing:
-        raise ValueError(f"{path} lacks the columns {missing} of {schema}, it has {[str(c) for c in table.columns]}")
+    check_columns(table, loaded.items, where=str(path), of=f" of {schema}")
     items = typed_rows(table, loaded.items, id_column, where=str(path))
     return Catalog(loaded.fit(items), items)
+
+
+def check_columns(table: pd.DataFrame, names: Iterable[str], *, where: str, of: str = "") -> None:
+    """Raise `ValueError` for the columns among `names` that the table lacks."""
+    missing = [name for name in names if name not in table.columns]
+    if missing:
+        raise ValueError(f"{where} lacks the columns {missing}{of}, it has {[str(c) for c in table.columns]}")
+
+
+def find_table(path: str | Path, name: str) -> Path:
+    """`path` itself if it is no folder, otherwise its file `name`, or that file gzipped.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    path = Path(path)
+    places = [path / name, path / f"{name}.gz"] if path.is_dir() else [path]
+    for place in places:
+        if place.is_file():
+            return place
+    raise FileNotFoundError(f"no {name}, gzipped or not, at {path}")
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
@@ -121,6 +140,16 @@ def typed_rows(table: pd.DataFrame, attributes: Mapping[str, Attribute], id_colu
     ids = _ids(table[id_column].tolist(), f"{where}: column {id_column!r}")
     cells = {name: _column(attributes[name], table[name].tolist(), ids, where) for name in known}
     return pd.DataFrame(cells, index=pd.Index(ids, dtype=object, name="id"))
+
+
+def numbers(table: pd.DataFrame, column: str, id_column: str, *, where: str) -> np.ndarray:
+    """The numbers of one column, NaN where there is none, (rows,).
+
+    Raises:
+        ValueError: For a cell that is no number; names it.
+    """
+    ids = [str(i) for i in table[id_column]]
+    return _column(Attribute(column, Kind.ORDERED), table[column].tolist(), ids, where).to_numpy(dtype=np.float64)
 
 
 def _ids(values: Sequence[Any], where: str) -> list[str]:
