@@ -724,6 +724,16 @@ def test_heldout_pairs_are_held_out_and_distinct(people, wordings, rows):
     assert Counter(p.kind for p in pairs) == {"item": 3, "user": 3, "both": 3}
 
 
+def test_a_catalogue_without_users_still_learns_about_people(people):
+    catalog, words = people
+    alone = Catalog(catalog.schema, catalog.items)
+    pairs = training_pairs(alone, words, config(), np.random.default_rng(0))
+    counts = Counter(p.kind for p in pairs)
+    assert counts[PairKind.USER] > 5 and counts[PairKind.BOTH] > 5
+    told = [set(p.user) for p in pairs if p.kind is PairKind.USER]
+    assert all(told) and set.union(*told) <= set(words.users) | {"age"}
+
+
 def test_heldout_pairs_without_users(people):
     catalog, words = people
     alone = Catalog(catalog.schema, catalog.items)

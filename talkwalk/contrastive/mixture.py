@@ -22,11 +22,14 @@ OVERDRAW = 20  # held-out pairs must differ in meaning: draw more and keep the d
 def training_pairs(
     catalog: Catalog, descriptions: Descriptions, config: ContrastiveConfig, rng: np.random.Generator
 ) -> list[Pair]:
-    """Pairs of training items and users in training wordings."""
+    """Pairs of training items and users in training wordings.
+
+    A catalogue without users has people all the same: of each, a random part of what the descriptions can say.
+    """
     words = descriptions.part(Split.TRAIN, test=config.holdout.wordings, valid=config.holdout.valid)
     schema, counts = catalog.schema, config.pairs
     items = item_rows(catalog, config.holdout, Split.TRAIN)
-    users = user_rows(catalog, config.holdout, Split.TRAIN)
+    users = user_rows(catalog, config.holdout, Split.TRAIN) or [{}]
     composites: list[Pair] = []
     while words.composites and len(composites) < counts.composites:
         composites += composite_pairs(words, schema, rng)
