@@ -8,7 +8,7 @@ import torch
 
 from talkwalk.llm import models
 from talkwalk.llm.conversation import Conversation, Exchange
-from talkwalk.llm.hidden_states import hidden_states, length_batches, readout_keys
+from talkwalk.llm.hidden_states import hidden_states, length_batches, padding_share, readout_keys
 from talkwalk.llm.language_model import compute_dtype
 from talkwalk.llm.prompt_format import CHATML, LLAMA3, PHI3, PLAIN, READOUT, PromptRenderer, format_of, plain
 from talkwalk.llm.prompt_text import Verbosity, item_text, system_text, user_text
@@ -135,6 +135,13 @@ def test_another_model_has_its_own_cache(tmp_path):
     assert not np.allclose(first, second)
 
 
+def test_a_key_is_the_tokens_before_the_state(backend):
+    short, whole = (readout_keys(backend.renderer.render(shorter(TALK, n))) for n in (2, 3))
+    assert whole[:2] == short and len(set(whole)) == 3
+    other = Conversation(TALK.system + "!", TALK.exchanges)
+    assert not set(readout_keys(backend.renderer.render(other))) & set(whole)
+
+
 def test_batches_hold_prompts_of_similar_length_within_the_limit(backend):
     prompts = [backend.renderer.render(Conversation("s", (Exchange("w " * n),))) for n in (50, 1, 30, 2, 49)]
     batches = list(length_batches([(tuple(readout_keys(p)), p) for p in prompts], 150))
@@ -142,6 +149,23 @@ def test_batches_hold_prompts_of_similar_length_within_the_limit(backend):
     assert sorted(x for b in sizes for x in b) == sorted(len(p.ids) for p in prompts)
     assert all(len(b) == 1 or len(b) * max(b) <= 150 for b in sizes)
     assert [x for b in sizes for x in b] == sorted(x for b in sizes for x in b)
+
+
+def test_little_is_padded(backend):
+    """Lengths as simulated conversations have them: one to eight turns of a few words to a few sentences."""
+    rng = np.random.default_rng(0)
+    talks = [
+        Conversation(
+            "s" * rng.integers(1, 60), tuple(Exchange("w " * rng.integers(2, 40), "Film") for _ in range(turns))
+        )
+        for turns in rng.integers(1, 9, 600)
+    ]
+    prompts = [backend.renderer.render(talk) for talk in talks]
+    batches = list(length_batches([(tuple(readout_keys(p)), p) for p in prompts], 4096))
+    padded = sum(len(b) * max(len(p.ids) for _, p in b) for b in batches)
+    assert padding_share(batches) == pytest.approx(1 - sum(len(p.ids) for p in prompts) / padded)
+    assert 0 < padding_share(batches) < 0.1
+    assert padding_share([[keyed] for batch in batches for keyed in batch]) == 0
 
 
 def test_unknown_models_are_named(tmp_path):

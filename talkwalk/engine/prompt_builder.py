@@ -20,7 +20,7 @@ class ContextLimits:
 
     Attributes:
         turns: Most turns, the current one included.
-        tokens: Most tokens; whole turns are dropped, the oldest first.
+        tokens: Most tokens; whole turns are dropped, the oldest first, until half of that is free.
         history: Most consumed items that the prompt tells, the last ones.
         characters: Longest text that a person or the application may give in one turn.
     """
@@ -49,7 +49,7 @@ class PromptBuilder:
     """Builds prompts of one schema for one language model.
 
     Dropping turns changes the beginning of the prompt, so that the cached states behind it are lost: when the limit is
-    reached half of the turns go at once, and the next ones append again.
+    passed half of the turns or tokens go at once, and the next ones append again.
 
     Args:
         schema: What items and people are.
@@ -94,7 +94,8 @@ class PromptBuilder:
         if len(exchanges) - first > self.limits.turns:
             first = len(exchanges) - max(self.limits.turns // 2, 1)
         prompt = self.renderer.render(Conversation(opening, tuple(exchanges[first:])))
-        while len(prompt.ids) > self.limits.tokens and first < len(exchanges) - 1:
-            first += max((len(exchanges) - first) // 2, 1)
-            prompt = self.renderer.render(Conversation(opening, tuple(exchanges[first:])))
+        if len(prompt.ids) > self.limits.tokens:
+            while len(prompt.ids) > self.limits.tokens // 2 and first < len(exchanges) - 1:
+                first += 1
+                prompt = self.renderer.render(Conversation(opening, tuple(exchanges[first:])))
         return Built(prompt, first)

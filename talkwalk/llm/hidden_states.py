@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from talkwalk.files import cache_folder
 from talkwalk.llm.conversation import Conversation
 from talkwalk.llm.language_model import HiddenStateBackend
 from talkwalk.llm.prompt_format import Prompt
-from talkwalk.vector_cache import VectorCache
+from talkwalk.llm.state_shards import KEY, StateShards
 
 TOKENS_PER_BATCH = 4096
 
@@ -24,9 +26,9 @@ def hidden_states(
     cache: Path | None = None,
     tokens_per_batch: int = TOKENS_PER_BATCH,
 ) -> list[np.ndarray]:
-    """States at every turn of every conversation, float32 (turns, dim) each.
+    """States at every turn of every conversation, float32 (turns, dim) each, rounded to float16.
 
-    A state depends on the tokens before it and on nothing else, so its key is those tokens; the file is named by the
+    A state depends on the tokens before it and on nothing else, so its key is those tokens; the folder is named by the
     backend's fingerprint. What was computed before an interruption is not computed again.
 
     Args:
@@ -35,35 +37,40 @@ def hidden_states(
         cache: Folder of the cache, or None for the user's cache folder.
         tokens_per_batch: Padded tokens in one forward pass.
     """
-    store = VectorCache((cache or cache_folder() / "states") / f"{backend.fingerprint}.sqlite", backend.dim)
     prompts = [backend.renderer.render(conversation) for conversation in conversations]
     keys = [readout_keys(prompt) for prompt in prompts]
-    known = store.get([key for group in keys for key in group])
-    missing = {
-        tuple(group): prompt for group, prompt in zip(keys, prompts, strict=True) if not known.keys() >= set(group)
-    }
-    with tqdm(total=sum(len(p.ids) for p in missing.values()), unit="tok", unit_scale=True, desc="hidden states",
-              disable=not missing) as bar:  # fmt: skip
-        for batch in length_batches(list(missing.items()), tokens_per_batch):
-            states = np.concatenate(backend.states([prompt for _, prompt in batch]))
-            new = [key for group, _ in batch for key in group]
-            store.put(new, states)
-            # float16 as the cache has it, so that the first run equals every later one
-            known.update(zip(new, states.astype(np.float16).astype(np.float32), strict=True))
-            bar.update(sum(len(prompt.ids) for _, prompt in batch))
-    return [np.stack([known[key] for key in group]) for group in keys]
+    with closing(StateShards((cache or cache_folder() / "states") / backend.fingerprint, backend.dim)) as shards:
+        missing = {
+            tuple(group): prompt
+            for group, prompt in zip(keys, prompts, strict=True)
+            if not all(key in shards for key in group)
+        }
+        with tqdm(total=sum(len(p.ids) for p in missing.values()), unit="tok", unit_scale=True, desc="hidden states",
+                  disable=not missing) as bar:  # fmt: skip
+            for batch in length_batches(list(missing.items()), tokens_per_batch):
+                states = np.concatenate(backend.states([prompt for _, prompt in batch]))
+                shards.put([key for group, _ in batch for key in group], states)
+                bar.update(sum(len(prompt.ids) for _, prompt in batch))
+        if missing:
+            shards.refresh()
+        return [shards.get(group) for group in keys]
 
 
-def readout_keys(prompt: Prompt) -> list[str]:
-    """Per turn, the tokens up to the end of its readout as a string."""
-    return [np.array(prompt.ids[: readout.answer + 1], dtype=np.int32).tobytes().hex() for readout in prompt.readouts]
+def readout_keys(prompt: Prompt) -> list[bytes]:
+    """Per turn, a hash of the tokens up to the end of its readout."""
+    ids, digest, done, keys = np.array(prompt.ids, dtype=np.int32), hashlib.blake2b(digest_size=KEY), 0, []
+    for readout in prompt.readouts:
+        digest.update(ids[done : readout.answer + 1].tobytes())
+        done = readout.answer + 1
+        keys.append(digest.copy().digest())
+    return keys
 
 
-Keyed = tuple[tuple[str, ...], Prompt]
+Keyed = tuple[tuple[bytes, ...], Prompt]
 
 
 def length_batches(prompts: Sequence[Keyed], tokens_per_batch: int) -> Iterator[list[Keyed]]:
-    """Prompts of similar length together, so that little is padded."""
+    """Prompts of similar length together, so that little is padded where the backend pads."""
     batch: list[Keyed] = []
     for keyed in sorted(prompts, key=lambda k: len(k[1].ids)):
         if batch and (len(batch) + 1) * len(keyed[1].ids) > tokens_per_batch:
@@ -72,3 +79,10 @@ def length_batches(prompts: Sequence[Keyed], tokens_per_batch: int) -> Iterator[
         batch.append(keyed)
     if batch:
         yield batch
+
+
+def padding_share(batches: Sequence[Sequence[Keyed]]) -> float:
+    """Share of the computed tokens that is padding, where every batch is padded to its longest prompt."""
+    lengths = [[len(prompt.ids) for _, prompt in batch] for batch in batches]
+    computed = sum(len(batch) * max(batch) for batch in lengths)
+    return 1 - sum(map(sum, lengths)) / computed

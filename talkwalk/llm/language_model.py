@@ -7,10 +7,13 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from talkwalk.llm import packed
+from talkwalk.llm.cache_store import LIMIT
+from talkwalk.llm.cores import Cores, fit_threads, split_evenly
 from talkwalk.llm.models import fingerprint, locate
 from talkwalk.llm.prompt_format import READS, Prompt, PromptRenderer
+from talkwalk.llm.readers import PlainReader, SharedReading
 
 
 class StateReader(Protocol):
@@ -55,22 +58,36 @@ class LanguageModel:
         model: As made by `AutoModel`.
         tokenizer: Its tokenizer.
         fingerprint: Identifies weights, tokenizer and quantisation.
+        cache_bytes: Bytes for the caches of conversations that are waiting for their person.
+
+    Attributes:
+        reading: Where conversations are read together; None for a family whose attention is read one by one.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, fingerprint: str) -> None:
+    def __init__(self, model: Any, tokenizer: Any, fingerprint: str, *, cache_bytes: int = LIMIT) -> None:
         self.model = model.eval().requires_grad_(False)
+        self._cores = Cores()
+        self.reading: SharedReading | None = None
+        if packed.can_pack(model):
+            packed.prepare(model)
+            self.reading = SharedReading(model, self._cores, limit=cache_bytes)
         self.renderer = PromptRenderer(tokenizer)
         self._fingerprint = fingerprint
         self._pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
 
     @classmethod
-    def load(cls, name: str, *, device: str | torch.device = "cpu", four_bit: bool = False) -> LanguageModel:
+    def load(
+        cls, name: str, *, device: str | torch.device = "cpu", four_bit: bool = False, cache_bytes: int = LIMIT
+    ) -> LanguageModel:
         """Load a model by name, folder or Hub id, in bf16 where the hardware computes it, else float32.
+
+        On a CPU, torch's number of threads is taken down to the cores that this process may use.
 
         Args:
             name: See `talkwalk.llm.models.locate`.
             device: Torch device.
             four_bit: Quantise the weights to NF4 with bitsandbytes (CUDA); changes the fingerprint.
+            cache_bytes: Bytes for the caches of conversations that are waiting for their person.
         """
         from transformers import AutoModel, AutoTokenizer, BitsAndBytesConfig
         from transformers.utils import logging as transformers_logging
@@ -81,10 +98,12 @@ class LanguageModel:
             options["quantization_config"] = BitsAndBytesConfig(
                 load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
             )
+        if device.type == "cpu":
+            fit_threads()
         transformers_logging.disable_progress_bar()
         model = AutoModel.from_pretrained(folder, **options).to(device)
         tokenizer = AutoTokenizer.from_pretrained(folder)
-        return cls(model, tokenizer, fingerprint(folder) + ("-nf4" if four_bit else ""))
+        return cls(model, tokenizer, fingerprint(folder) + ("-nf4" if four_bit else ""), cache_bytes=cache_bytes)
 
     @property
     def dim(self) -> int:
@@ -94,9 +113,23 @@ class LanguageModel:
     def fingerprint(self) -> str:
         return f"{self._fingerprint}-{self.renderer.format.fingerprint()}"
 
-    @torch.inference_mode()
     def states(self, prompts: Sequence[Prompt]) -> list[np.ndarray]:
-        """One padded forward pass; causal attention gives every turn's state at once."""
+        """One forward pass; causal attention gives every turn's state at once."""
+        if self.reading is None:
+            return self._padded_states(prompts)
+        sizes = [len(p.ids) for p in prompts]
+        groups = split_evenly(sizes, self._cores.parts(sum(sizes)) if self.model.device.type == "cpu" else 1)
+        parts = self._cores.run(lambda group: self._packed_states([prompts[i] for i in group]), groups)
+        by_index = {i: s for group, part in zip(groups, parts, strict=True) for i, s in zip(group, part, strict=True)}
+        return [by_index[i] for i in range(len(prompts))]
+
+    def _packed_states(self, prompts: Sequence[Prompt]) -> list[np.ndarray]:
+        pieces = [packed.Piece(p.ids, [position for readout in p.readouts for position in readout]) for p in prompts]
+        hidden = packed.forward(self.model, pieces)  # (reads of all turns, dim) each
+        return [h.reshape(-1, self.dim).float().cpu().numpy() for h in hidden]
+
+    @torch.inference_mode()
+    def _padded_states(self, prompts: Sequence[Prompt]) -> list[np.ndarray]:
         longest = max(len(p.ids) for p in prompts)
         ids = torch.full((len(prompts), longest), self._pad)
         mask = torch.zeros_like(ids)
@@ -109,51 +142,9 @@ class LanguageModel:
         ).last_hidden_state  # (prompts, longest, dim)
         return [hidden[row, p.readouts].flatten(1).float().cpu().numpy() for row, p in enumerate(prompts)]
 
-    def reader(self) -> IncrementalReader:
+    def reader(self) -> StateReader:
         """A reader that feeds only what is new since the last call."""
-        return IncrementalReader(self.model)
-
-
-class IncrementalReader:
-    """The key-value cache of one conversation.
-
-    Prompts that continue the last one cost their new tokens; any other prompt keeps the common beginning.
-    """
-
-    def __init__(self, model: Any) -> None:
-        self._model = model
-        self._ids: list[int] = []
-        self._cache: Any = None
-
-    @torch.inference_mode()
-    def read(self, prompt: Prompt) -> np.ndarray:
-        """State of the prompt's last turn, float32 (dim,)."""
-        ids, readout = prompt.ids, prompt.readouts[-1]
-        keep = min(_common(self._ids, ids), readout.said)  # what is to be read must be fed
-        self._crop(keep)
-        new = torch.tensor([ids[keep:]], device=self._model.device)
-        self._ids = []  # an interruption inside the forward pass must not leave ids that the cache does not hold
-        output = self._model(input_ids=new, cache=self._cache, use_cache=True)
-        self._ids = list(ids)
-        state: Tensor = output.last_hidden_state[0, [position - keep for position in readout]]
-        return state.flatten().float().cpu().numpy()
-
-    def _crop(self, keep: int) -> None:
-        from transformers import DynamicCache
-
-        held = self._cache.get_seq_length() if self._cache is not None and self._ids else 0
-        if held == 0 or keep == 0:
-            self._cache = DynamicCache(config=self._model.config)
-        elif keep < held:
-            self._cache.crop(keep - held)  # a negative count removes from the end in every transformers 5
-
-
-def _common(first: Sequence[int], second: Sequence[int]) -> int:
-    """Length of the common beginning."""
-    for position, (a, b) in enumerate(zip(first, second, strict=False)):
-        if a != b:
-            return position
-    return min(len(first), len(second))
+        return self.reading.reader() if self.reading is not None else PlainReader(self.model)
 
 
 def compute_dtype(device: torch.device) -> torch.dtype:

@@ -1,0 +1,1 @@
+"""Speed, measured as ratios within one run; each script writes its section of reports/performance.md."""
