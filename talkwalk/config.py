@@ -426,6 +426,47 @@ class EvalConfig:
         _not_negative(self, "users", "quick_users", "seed")
 
 
+@dataclass(kw_only=True, slots=True)
+class ValidateSpaceConfig:
+    """`python -m talkwalk.eval.validate_space`.
+
+    Attributes:
+        space: Folder of a finished Phase 1, or of a bundle.
+        catalog: Name of a built-in catalogue, or a catalogue folder; empty for the one that the space was trained on.
+        descriptions: Folder of description files; empty for the space's own copy.
+        out: Folder for report.json, report.md and the pictures.
+        pairs: Held-out pairs among which words must find their metadata.
+        rows: Items whose attributes are swept.
+        asked: Items whose neighbours are looked at.
+        k: Neighbours, and length of the answers to profiles.
+        speed_rows: Rows that are encoded to measure speed; 0 leaves it out.
+        plane: How the space is laid flat in pictures, "umap" or "pca".
+        shown: Items in the pictures of the space.
+        paths: Items in the pictures of the axes.
+        seed: Of everything that is drawn.
+    """
+
+    space: str = MISSING
+    catalog: str = ""
+    descriptions: str = MISSING
+    out: str = MISSING
+    pairs: int = MISSING
+    rows: int = 200
+    asked: int = 1000
+    k: int = 10
+    speed_rows: int = MISSING
+    plane: str = "umap"
+    shown: int = 3000
+    paths: int = 8
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _positive(self, "pairs", "rows", "asked", "k", "shown", "paths")
+        _not_negative(self, "speed_rows", "seed")
+        if self.plane not in ("umap", "pca"):
+            raise ValueError(f"plane must be 'umap' or 'pca', got {self.plane!r}")
+
+
 SCHEMAS: dict[str, type] = {
     "catalog": CatalogConfig,
     "contrastive": ContrastiveConfig,
@@ -434,6 +475,7 @@ SCHEMAS: dict[str, type] = {
     "generate": GenerateConfig,
     "music_catalog": MusicCatalogConfig,
     "user_profiles": UserProfilesConfig,
+    "validate_space": ValidateSpaceConfig,
 }
 
 

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from talkwalk.contrastive.descriptions import load_descriptions
+from talkwalk.datasets.synthetic_music import synthetic_music
 from talkwalk.schema import Kind
 
 gr = pytest.importorskip("gradio")
@@ -56,7 +57,21 @@ def test_a_bad_turn_is_told(app, recommender):
         app.respond(recommender, [], "  ", [], None, 4)
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_music_example_is_the_synthetic_catalogue(repository):
+    example = importlib.import_module("demo.example_music")
+    catalog = example.catalog()
+    assert len(catalog) == 600 and all(item_id.startswith("synthetic-") for item_id in catalog.ids)
+    assert catalog.fingerprint() == example.catalog().fingerprint() == synthetic_music(600, listeners=0).fingerprint()
+    words = load_descriptions(repository / "data" / "descriptions", catalog.schema)
+    assert words.items
+    for attribute, values in words.items.items():
+        if catalog.schema.items[attribute].kind is Kind.ORDERED:
+            assert_every_value_is_described(catalog, attribute, values)
+        else:
+            assert set(values) == set(catalog.schema.items[attribute].values)
+
+
+@pytest.mark.parametrize("name", ["example_ecommerce"])
 def test_example_catalogues_are_sound(name, repository):
     example = importlib.import_module(f"demo.{name}")
     catalog = example.catalog()

@@ -42,20 +42,34 @@ def axis_paths(encode: Encode, features: np.ndarray, column: tuple[int, int]) ->
     return encode(sweep.reshape(-1, features.shape[1])).reshape(len(features), STEPS, -1)
 
 
-def axis_report(paths: np.ndarray) -> AxisReport:
-    """Figures of the paths (rows, steps, dim) of one attribute; consistency is taken from 0.2 to 0.8."""
-    moves = _unit(paths[:, round(0.8 * (STEPS - 1))] - paths[:, round(0.2 * (STEPS - 1))])
+class AxisRows(NamedTuple):
+    """The figures of `AxisReport` before they are averaged; all (rows,)."""
+
+    consistency: np.ndarray
+    spearman: np.ndarray
+    largest_step: np.ndarray
+
+
+def axis_moves(paths: np.ndarray) -> np.ndarray:
+    """Unit vectors from 0.2 to 0.8 of every path (rows, steps, dim), (rows, dim)."""
+    return _unit(paths[:, round(0.8 * (STEPS - 1))] - paths[:, round(0.2 * (STEPS - 1))])
+
+
+def axis_rows(paths: np.ndarray) -> AxisRows:
+    """Figures of every path (rows, steps, dim) of one attribute; consistency is taken from 0.2 to 0.8."""
+    moves = axis_moves(paths)
     direction = _unit(moves.mean(axis=0))
     positions = paths @ direction  # (rows, steps)
     ranks = positions.argsort(axis=1).argsort(axis=1)
     expected = np.arange(STEPS) - (STEPS - 1) / 2
     spearman = ((ranks - (STEPS - 1) / 2) * expected).sum(axis=1) / (expected**2).sum()
     steps = np.linalg.norm(np.diff(paths, axis=1), axis=2)
-    return AxisReport(
-        float((moves @ direction).mean()),
-        float(spearman.mean()),
-        float((steps.max(axis=1) / steps.mean(axis=1)).mean()),
-    )
+    return AxisRows(moves @ direction, spearman, steps.max(axis=1) / steps.mean(axis=1))
+
+
+def axis_report(paths: np.ndarray) -> AxisReport:
+    """Mean figures of the paths (rows, steps, dim) of one attribute."""
+    return AxisReport(*(float(values.mean()) for values in axis_rows(paths)))
 
 
 def axis_reports(encode: Encode, features: np.ndarray, schema: Schema) -> dict[str, AxisReport]:

@@ -17,7 +17,7 @@ from talkwalk.schema import unknown
 
 AXES = ("energy", "valence", "danceability", "acousticness", "tempo", "popularity")
 KINDS = ("genre", "subgenre")
-START = 1_672_531_200  # 2023-01-01 in UTC seconds: nobody listens before
+START = 1_577_836_800  # 2020-01-01 in UTC seconds: nobody listens before
 DAYS = 540  # over which a person's listening is spread
 DAY, HOUR = 86_400, 3_600
 
