@@ -28,22 +28,29 @@ def test_an_even_split_has_every_index_once(sizes, parts):
     assert max(sums) - min(sums) <= max(sizes)
 
 
-def test_little_work_is_not_split(two_threads):
-    assert Cores().parts(2 * WORTH - 1) == 1
-    assert Cores().parts(2 * WORTH) == 2
+CPU = torch.device("cpu")
+
+
+def where(items: list[int]) -> list[tuple[int, str, int]]:
+    return [(item * 10, threading.current_thread().name, torch.get_num_threads()) for item in items]
+
+
+@pytest.mark.parametrize(
+    ("device", "tokens"),
+    [("cpu", [WORTH, WORTH - 1]), ("cpu", [5 * WORTH]), ("cuda", [WORTH, WORTH])],
+    ids=["too little", "one item", "no CPU"],
+)
+def test_what_is_not_worth_it_stays_where_it_is(two_threads, device, tokens):
+    items = list(range(len(tokens)))
+    found = Cores(torch.device(device)).spread(where, items, tokens)
+    assert found == [(item * 10, threading.current_thread().name, 2) for item in items]
 
 
 def test_parts_run_on_one_core_each_and_nobody_elses_threads_change(two_threads):
-    found = {}
-
-    def work(part):
-        found[part] = (threading.current_thread().name, torch.get_num_threads())
-        return part * 10
-
-    pool = Cores()
-    assert pool.run(work, [1, 2]) == [10, 20]
-    assert {threads for _, threads in found.values()} == {1}
-    assert all(name.startswith("talkwalk-core") for name, _ in found.values())
+    found = Cores(CPU).spread(where, [1, 2, 3], [WORTH, 2 * WORTH, WORTH])
+    assert [result for result, _, _ in found] == [10, 20, 30]
+    assert {threads for _, _, threads in found} == {1}
+    assert all(name.startswith("talkwalk-core") for _, name, _ in found)
     assert torch.get_num_threads() == 2
     elsewhere = []
     thread = threading.Thread(target=lambda: elsewhere.append(torch.get_num_threads()))
@@ -52,8 +59,12 @@ def test_parts_run_on_one_core_each_and_nobody_elses_threads_change(two_threads)
     assert elsewhere == [2]
 
 
-def test_one_part_runs_where_it_is():
-    assert Cores().run(lambda _: threading.current_thread(), [0]) == [threading.current_thread()]
+def test_an_error_in_a_part_is_raised(two_threads):
+    def fail(items):
+        raise ValueError(f"no good: {items}")
+
+    with pytest.raises(ValueError, match="no good"):
+        Cores(CPU).spread(fail, [1, 2], [WORTH, WORTH])
 
 
 def test_a_containers_quota_counts(tmp_path, monkeypatch):

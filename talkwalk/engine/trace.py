@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,17 +18,20 @@ def movement_trace(catalog: Catalog, before: Sequence[str], after: Sequence[str]
     Ordered attributes move by their mean rank in the catalogue (-1 to 1). Categories whose share of the answer changed
     appear as "attribute=value" with the change of that share (-1 to 1).
     """
-    before = [i for i in before if i in catalog.items.index]  # an item may have been removed since
-    if not before or not after:
+    items = catalog.items
+    old_rows, new_rows = (items.index.get_indexer(list(ids)) for ids in (before, after))
+    old_rows = old_rows[old_rows >= 0]  # an item may have been removed since
+    if not len(old_rows) or not len(new_rows):
         return {}
     trace: dict[str, float] = {}
     for attribute in catalog.schema.ordered:
-        ranks = catalog.ranks(attribute.name)
-        old, new = ranks.loc[list(before)].dropna(), ranks.loc[list(after)].dropna()
+        ranks = catalog.ranks(attribute.name).to_numpy()
+        old, new = (ranks[rows][~np.isnan(ranks[rows])] for rows in (old_rows, new_rows))
         if len(old) and len(new):
             trace[attribute.name] = float(new.mean() - old.mean())
     for attribute in catalog.schema.categorical:
-        old_share, new_share = (_shares(catalog, attribute.name, ids) for ids in (before, after))
+        values = items[attribute.name].to_numpy()
+        old_share, new_share = (_shares(values[rows]) for rows in (old_rows, new_rows))
         for name in sorted(old_share.keys() | new_share.keys()):
             change = new_share.get(name, 0.0) - old_share.get(name, 0.0)
             if change:
@@ -35,10 +39,10 @@ def movement_trace(catalog: Catalog, before: Sequence[str], after: Sequence[str]
     return trace
 
 
-def _shares(catalog: Catalog, attribute: str, ids: Sequence[str]) -> dict[str, float]:
+def _shares(values: Sequence[Any]) -> dict[str, float]:
     """Share of the items that have each value."""
     counts: Counter[str] = Counter()
-    for value in catalog.items.loc[list(ids), attribute]:
+    for value in values:
         if not is_missing(value):
             counts.update([value] if isinstance(value, str) else set(value))
-    return {name: count / len(ids) for name, count in counts.items()}
+    return {name: count / len(values) for name, count in counts.items()}

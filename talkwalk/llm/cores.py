@@ -13,7 +13,7 @@ import torch
 
 WORTH = 128  # tokens; from here on a core computes as fast by itself as it ever will
 
-Part = TypeVar("Part")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -43,24 +43,36 @@ class Cores:
     """Runs parts of a batch side by side, one core each.
 
     One matrix product on all cores waits for the slowest core some two hundred times in a forward pass; parts on one
-    core each wait once.
+    core each wait once. Where every core would get fewer than `WORTH` tokens, or the device is no CPU, a batch stays
+    whole.
+
+    Args:
+        device: Where the model is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
+        self._split = device.type == "cpu"
         self._pool: ThreadPoolExecutor | None = None
         self._size = 1
         self._lock = Lock()
 
-    def parts(self, tokens: int) -> int:
-        """Into how many parts to split so many tokens: one per core, or one where a core would get too few."""
-        cores = torch.get_num_threads()
-        return cores if tokens >= WORTH * cores else 1
+    def spread(
+        self, work: Callable[[list[Item]], Sequence[Result]], items: Sequence[Item], tokens: Sequence[int]
+    ) -> list[Result]:
+        """One result per item, in their order.
 
-    def run(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
-        """`work` of every part, in their order; at most as many parts as torch has threads."""
-        if len(parts) < 2:
-            return [work(part) for part in parts]
-        return list(self._started(len(parts)).map(work, parts))
+        Args:
+            work: From some items to one result each; runs on several threads at once where there is much to do.
+            items: What to work on.
+            tokens: How much each item is.
+        """
+        cores = torch.get_num_threads() if self._split else 1
+        if sum(tokens) < WORTH * cores or len(items) < 2 or cores < 2:
+            return list(work(list(items)))
+        groups = split_evenly(tokens, cores)
+        parts = self._started(len(groups)).map(lambda group: work([items[i] for i in group]), groups)
+        found = {i: r for group, part in zip(groups, parts, strict=True) for i, r in zip(group, part, strict=True)}
+        return [found[i] for i in range(len(items))]
 
     def _started(self, size: int) -> ThreadPoolExecutor:
         with self._lock:

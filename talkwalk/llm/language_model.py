@@ -10,7 +10,7 @@ import torch
 
 from talkwalk.llm import packed
 from talkwalk.llm.cache_store import LIMIT
-from talkwalk.llm.cores import Cores, fit_threads, split_evenly
+from talkwalk.llm.cores import Cores, fit_threads
 from talkwalk.llm.models import fingerprint, locate
 from talkwalk.llm.prompt_format import READS, Prompt, PromptRenderer
 from talkwalk.llm.readers import PlainReader, SharedReading
@@ -66,7 +66,7 @@ class LanguageModel:
 
     def __init__(self, model: Any, tokenizer: Any, fingerprint: str, *, cache_bytes: int = LIMIT) -> None:
         self.model = model.eval().requires_grad_(False)
-        self._cores = Cores()
+        self._cores = Cores(model.device)
         self.reading: SharedReading | None = None
         if packed.can_pack(model):
             packed.prepare(model)
@@ -117,11 +117,7 @@ class LanguageModel:
         """One forward pass; causal attention gives every turn's state at once."""
         if self.reading is None:
             return self._padded_states(prompts)
-        sizes = [len(p.ids) for p in prompts]
-        groups = split_evenly(sizes, self._cores.parts(sum(sizes)) if self.model.device.type == "cpu" else 1)
-        parts = self._cores.run(lambda group: self._packed_states([prompts[i] for i in group]), groups)
-        by_index = {i: s for group, part in zip(groups, parts, strict=True) for i, s in zip(group, part, strict=True)}
-        return [by_index[i] for i in range(len(prompts))]
+        return self._cores.spread(self._packed_states, prompts, [len(p.ids) for p in prompts])
 
     def _packed_states(self, prompts: Sequence[Prompt]) -> list[np.ndarray]:
         pieces = [packed.Piece(p.ids, [position for readout in p.readouts for position in readout]) for p in prompts]

@@ -148,7 +148,9 @@ def forward(model: Any, pieces: Sequence[Piece]) -> list[Tensor]:
     attention = model.config._attn_implementation
     if attention != ATTENTION:  # any other would let the conversations look at each other
         raise RuntimeError(f"the model's attention must be {ATTENTION!r}, got {attention!r}")
-    segments, positions, start = [], [], 0
+    segments: list[_Segment] = []
+    positions: list[int] = []
+    start = 0
     for piece in pieces:
         segments.append(_Segment(piece, start))
         positions += range(segments[-1].held, segments[-1].total)

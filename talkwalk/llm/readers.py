@@ -13,7 +13,7 @@ from torch import Tensor
 from talkwalk.llm import packed
 from talkwalk.llm.batching import BatchQueue
 from talkwalk.llm.cache_store import LIMIT, CacheStore
-from talkwalk.llm.cores import Cores, split_evenly
+from talkwalk.llm.cores import Cores
 from talkwalk.llm.kv_cache import CacheShape, KeyValues, common
 from talkwalk.llm.prompt_format import Prompt
 
@@ -62,17 +62,12 @@ class SharedReading:
     def _run(self, requests: Sequence[Request]) -> list[np.ndarray]:
         states = []
         for works in _passes([self._work(request) for request in requests]):
-            parts = self._cores.parts(sum(_size(w) for w in works)) if self._shape.device.type == "cpu" else 1
-            groups = split_evenly([_size(w) for w in works], parts)
-            hidden = self._cores.run(lambda group, w=works: self._forward([w[i] for i in group]), groups)
-            by_index = {
-                i: h for group, part in zip(groups, hidden, strict=True) for i, h in zip(group, part, strict=True)
-            }
-            for index, work in enumerate(works):
+            hidden = self._cores.spread(self._forward, works, [len(w.piece.ids) for w in works])
+            for work, read in zip(works, hidden, strict=True):
                 if not work.known:
                     self.store.share(work.cache)
                 self.store.put(work.request.key, work.cache)
-                states.append(by_index[index].flatten().float().cpu().numpy())
+                states.append(read.flatten().float().cpu().numpy())
         return states
 
     def _forward(self, works: Sequence[_Work]) -> list[Tensor]:
@@ -90,15 +85,11 @@ class SharedReading:
         return _Work(request, cache, piece, known=keep > 0)
 
 
-def _size(work: _Work) -> int:
-    return len(work.piece.ids)
-
-
 def _passes(works: Sequence[_Work]) -> Iterator[list[_Work]]:
     """Work in passes of a bounded number of tokens."""
     batch: list[_Work] = []
     for work in works:
-        if batch and sum(_size(w) for w in (*batch, work)) > TOKENS_PER_PASS:
+        if batch and sum(len(w.piece.ids) for w in (*batch, work)) > TOKENS_PER_PASS:
             yield batch
             batch = []
         batch.append(work)
