@@ -49,7 +49,7 @@ class Amounts:
     conversations: int
 
 
-FULL = Amounts(rounds=9, long_sessions=4, sessions=16, turns=4, conversations=240)
+FULL = Amounts(rounds=9, long_sessions=4, sessions=16, turns=8, conversations=240)
 QUICK = Amounts(rounds=2, long_sessions=1, sessions=16, turns=2, conversations=24)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from talkwalk.index.catalog import Catalog
 from talkwalk.schema import is_missing
@@ -19,7 +20,7 @@ def movement_trace(catalog: Catalog, before: Sequence[str], after: Sequence[str]
     appear as "attribute=value" with the change of that share (-1 to 1).
     """
     items = catalog.items
-    old_rows, new_rows = (items.index.get_indexer(list(ids)) for ids in (before, after))
+    old_rows, new_rows = (items.index.get_indexer(pd.Index(ids)) for ids in (before, after))
     old_rows = old_rows[old_rows >= 0]  # an item may have been removed since
     if not len(old_rows) or not len(new_rows):
         return {}
@@ -31,7 +32,7 @@ def movement_trace(catalog: Catalog, before: Sequence[str], after: Sequence[str]
             trace[attribute.name] = float(new.mean() - old.mean())
     for attribute in catalog.schema.categorical:
         values = items[attribute.name].to_numpy()
-        old_share, new_share = (_shares(values[rows]) for rows in (old_rows, new_rows))
+        old_share, new_share = (_shares(values[rows].tolist()) for rows in (old_rows, new_rows))
         for name in sorted(old_share.keys() | new_share.keys()):
             change = new_share.get(name, 0.0) - old_share.get(name, 0.0)
             if change:
