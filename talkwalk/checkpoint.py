@@ -15,10 +15,16 @@ from talkwalk.files import atomic_file
 FILE = "checkpoint.pt"
 
 
-def run_settings(config: dict[str, Any]) -> str:
-    """What must be equal for a run to be continued: everything but where it lies and which seeds it has."""
+def run_settings(config: dict[str, Any], data: str) -> str:
+    """What must be equal for a run to be continued: everything but where it lies and which seeds it has.
+
+    Args:
+        config: Settings by name.
+        data: Fingerprint of what is trained on, which may change under the same name.
+    """
     left_out = ("out", "seeds", "resume", "device", "space", "ship", "baselines")
-    return json.dumps({name: value for name, value in config.items() if name not in left_out}, sort_keys=True)
+    kept = {name: value for name, value in config.items() if name not in left_out}
+    return json.dumps({**kept, "data": data}, sort_keys=True)
 
 
 def save_checkpoint(folder: Path, parts: dict[str, Any], epochs_done: int, settings: str) -> None:
@@ -38,10 +44,10 @@ def load_checkpoint(folder: Path, parts: dict[str, Any], settings: str) -> int:
     path = folder / FILE
     if not path.is_file():
         return 0
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, map_location="cpu", weights_only=True)
     if state.get("settings") != settings:
         raise ValueError(
-            f"{path} is of a run with other settings: remove the folder, choose another out=, or resume=false"
+            f"{path} is of a run with other settings or data: remove the folder, choose another out=, or resume=false"
         )
     for name, part in parts.items():
         part.load_state_dict(state[name])

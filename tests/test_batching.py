@@ -93,3 +93,19 @@ def test_many_threads_get_their_own_answers():
 def test_an_impossible_size_is_named():
     with pytest.raises(ValueError, match="most must be at least 1, got 0"):
         BatchQueue(list, most=0)
+
+
+def test_an_interrupted_request_is_not_answered_later():
+    asked: list[int] = []
+
+    def run(batch):
+        asked.extend(batch)
+        if len(asked) == 1:
+            raise KeyboardInterrupt
+        return batch
+
+    queue = BatchQueue(run)
+    with pytest.raises(KeyboardInterrupt):
+        queue.ask(1)
+    assert queue.ask(2) == 2
+    assert asked == [1, 2], "nobody waits for the first one any more"

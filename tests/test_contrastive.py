@@ -48,7 +48,15 @@ from talkwalk.contrastive.text_encoder import (
     clause_table,
     clauses,
 )
-from talkwalk.contrastive.train_contrastive import TrainingSet, ValidationSet, fit, prepare, text_to_metadata, train
+from talkwalk.contrastive.train_contrastive import (
+    TrainingSet,
+    ValidationSet,
+    fingerprint_of,
+    fit,
+    prepare,
+    text_to_metadata,
+    train,
+)
 from talkwalk.contrastive.user_metadata import (
     AGE_OF_RANGE,
     affinity_pair,
@@ -714,7 +722,8 @@ def test_training_pairs_depend_on_the_generator_only(people):
 @pytest.mark.parametrize(("wordings", "rows"), [(wordings, rows) for _, wordings, rows in train_contrastive.JUDGED])
 def test_heldout_pairs_are_held_out_and_distinct(people, wordings, rows):
     catalog, words = people
-    pairs = heldout_pairs(catalog, words, config(), np.random.default_rng(0), wordings, rows=rows, count=9)
+    rng = np.random.default_rng(0)
+    pairs = heldout_pairs(catalog, words, config().holdout, rng, wordings=wordings, rows=rows, count=9)
     items, users = who_and_what(pairs, catalog)
     assert items and all(item_split(i, config().holdout) is rows for i in items)
     assert users and all(user_split(u, config().holdout) is rows for u in users)
@@ -737,7 +746,8 @@ def test_a_catalogue_without_users_still_learns_about_people(people):
 def test_heldout_pairs_without_users(people):
     catalog, words = people
     alone = Catalog(catalog.schema, catalog.items)
-    pairs = heldout_pairs(alone, words, config(), np.random.default_rng(0), Split.TRAIN)
+    rng = np.random.default_rng(0)
+    pairs = heldout_pairs(alone, words, config().holdout, rng, wordings=Split.TRAIN, rows=Split.TEST, count=30)
     assert {p.kind for p in pairs} == {PairKind.ITEM} and len(pairs) == 30
 
 
@@ -953,6 +963,25 @@ def test_without_resume_a_run_starts_again(people, prepared, tmp_path):
     assert len(logged(tmp_path)) == 1
     fit(fresh(people[0]), prepared, config(epochs=1, resume=False), 0, tmp_path)
     assert logged(tmp_path)[0] == logged(tmp_path)[1]
+
+
+def test_a_run_is_not_continued_on_other_data(people, prepared, tmp_path):
+    fit(fresh(people[0]), prepared, config(epochs=1), 0, tmp_path)
+    with pytest.raises(ValueError, match="other settings or data"):
+        fit(fresh(people[0]), prepared._replace(fingerprint="other"), config(epochs=1), 0, tmp_path)
+
+
+def test_the_fingerprint_is_of_all_that_is_trained_on(people):
+    catalog, words = people
+    own = fingerprint_of(catalog, words)
+    assert own == fingerprint_of(catalog, words)
+    others = [
+        (Catalog(catalog.schema, catalog.items.iloc[1:], catalog.users), words),
+        (Catalog(catalog.schema, catalog.items, catalog.users.iloc[1:]), words),
+        (catalog, replace(words, composites=())),
+        (Catalog(catalog.schema, catalog.items, catalog.users, make_catalog().interactions), words),
+    ]
+    assert len({own, *(fingerprint_of(*other) for other in others)}) == 5
 
 
 def test_too_large_a_batch_is_named(people, prepared, tmp_path):

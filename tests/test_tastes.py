@@ -70,6 +70,8 @@ def test_batches_hold_what_people_liked_and_disliked(catalog, ratings):
     profiles = {tuple(v.tolist()): u for versions, u in zip(tastes.users, users, strict=True) for v in versions[:1]}
     known = [(profiles.get(tuple(u.tolist())), item_row[tuple(i.tolist())]) for u, i in zip(*batch[:2], strict=True)]
     assert any(u for u, _ in known) and all((u, i) in likes for u, i in known if u)
+    liked_now = {tuple(row.tolist()) for row in batch.liked}
+    assert not liked_now & {tuple(row.tolist()) for row in batch.others}, "nobody's favourite is drawn against them"
 
 
 def test_taste_loss_written_out(catalog, ratings):
@@ -84,7 +86,7 @@ def test_taste_loss_written_out(catalog, ratings):
 
     users, liked, others, disliked = (encoder(rows) for rows in batch)
     expected = []
-    for user, item in zip(users, liked, strict=True):
-        logits = torch.stack([user @ v for v in (item, *others, *disliked)]) / 0.1
+    for user, item, bad in zip(users, liked, disliked, strict=True):
+        logits = torch.stack([user @ v for v in (item, *others, bad)]) / 0.1
         expected.append((torch.logsumexp(logits, 0) - logits[0]).item())
-    assert float(taste_loss(encoder, batch, temperature=0.1)) == pytest.approx(np.mean(expected), abs=1e-4)
+    assert taste_loss(encoder, batch, temperature=0.1).item() == pytest.approx(np.mean(expected), abs=1e-4)

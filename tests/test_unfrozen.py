@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -61,4 +63,8 @@ def test_a_learned_encoder_travels_with_the_space(folder, tmp_path):
     assert (tmp_path / "space" / LEARNED).is_dir()
     loaded, texts = Space.load(tmp_path / "space"), ["an old film, a woman", "really good"]
     np.testing.assert_allclose(loaded.encode_text(texts), space.encode_text(texts), atol=2e-3)  # float16 in the cache
+    (tmp_path / "copy").mkdir()
+    loaded.save(tmp_path / "copy")
+    shutil.rmtree(tmp_path / "space")  # a copy needs nothing of what it was made from
+    np.testing.assert_allclose(Space.load(tmp_path / "copy").encode_text(texts), loaded.encode_text(texts), atol=2e-3)
     assert not np.allclose(loaded.encode_text(texts), make_space(folder).encode_text(texts), atol=2e-2)

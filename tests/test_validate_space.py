@@ -20,7 +20,7 @@ register()
 @pytest.fixture
 def trained(space, catalog, descriptions, tmp_path, monkeypatch):
     """Settings for a space, its catalogue and its words in folders."""
-    monkeypatch.setattr(space_module, "SentenceEncoder", lambda name: space.sentences)
+    monkeypatch.setattr(space_module, "SentenceEncoder", lambda name, **_: space.sentences)
     for name in ("space", "words"):
         (tmp_path / name).mkdir()
     catalog.save(tmp_path / "catalog")

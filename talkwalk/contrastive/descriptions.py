@@ -7,6 +7,7 @@ A value's key is its name, or for ordered attributes a range: "1970-1979" in the
 from __future__ import annotations
 
 import functools
+import logging
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,6 +21,7 @@ import yaml
 from talkwalk.schema import Attribute, Kind, Schema, is_missing, unknown
 from talkwalk.splits import Split, split_of
 
+log = logging.getLogger(__name__)
 RANGE = re.compile(r"^\s*(-?\d+(?:\.\d+)?)(%?)\s*-\s*(-?\d+(?:\.\d+)?)(%?)\s*$")
 
 Wordings = tuple[str, ...]
@@ -300,6 +302,7 @@ def _exists(attribute: Attribute, value: str, where: str) -> bool:
         return True
     if not attribute.open:
         raise ValueError(f"{where}: {unknown('value', value, attribute.values)}")
+    log.warning("%s: %s; left out", where, unknown("value", value, attribute.values))
     return False
 
 

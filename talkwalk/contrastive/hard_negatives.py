@@ -7,14 +7,14 @@ from torch import Tensor
 
 from talkwalk.schema import Kind, Schema
 
-NEAREST = 0.25  # an ordered attribute moves at least this far on its [0, 1] scale
-FARTHEST = 0.75
+NEAREST = 0.4  # an ordered attribute moves at least this far on its [0, 1] scale, out of all but the widest ranges
+FARTHEST = 0.6
 
 
 def alter_one(features: Tensor, schema: Schema, generator: torch.Generator) -> Tensor:
     """Copy of every row in which one present attribute, drawn evenly, has another value.
 
-    Ordered attributes move by 0.25 to 0.75 of their scale, one name of a category or multi attribute becomes another,
+    Ordered attributes move by 0.4 to 0.6 of their scale, one name of a category or multi attribute becomes another,
     flags turn. A row without a present attribute comes back as it is.
 
     Args:

@@ -47,18 +47,21 @@ class SymmetricInfoNCE(nn.Module):
         return self._loss(metadata, text, self.scale)
 
 
-def info_nce(query: Tensor, positive: Tensor, negatives: Tensor, *, temperature: float) -> Tensor:
-    """Mean cross-entropy of each query between its positive and negatives.
+def info_nce(
+    query: Tensor, positive: Tensor, negatives: Tensor, *, temperature: float, reduction: str = "mean"
+) -> Tensor:
+    """Cross-entropy of each query between its positive and negatives, the mean or one by one.
 
     Args:
         query: Vectors, (batch, dim); normalised inside, as the others.
         positive: Row i belongs to query i, (batch, dim).
         negatives: Its own for every query, (batch, negatives, dim), or the same for all, (negatives, dim).
         temperature: Softmax temperature.
+        reduction: "mean", or "none" for one value per query, (batch,).
     """
     try:
         from info_nce import InfoNCE
     except ImportError as error:
         raise ImportError("training needs info-nce-pytorch: run `pip install talkwalk[train]`") from error
     mode = "paired" if negatives.dim() == 3 else "unpaired"
-    return InfoNCE(temperature=temperature, negative_mode=mode)(query, positive, negatives)
+    return InfoNCE(temperature=temperature, reduction=reduction, negative_mode=mode)(query, positive, negatives)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from talkwalk.config import ContrastiveConfig
+from talkwalk.config import ContrastiveConfig, HoldoutConfig
 from talkwalk.contrastive.dataset import Pair, distinct, draw, item_pair
 from talkwalk.contrastive.descriptions import Descriptions
 from talkwalk.contrastive.holdout import item_rows, user_rows
@@ -46,12 +46,12 @@ def training_pairs(
 def heldout_pairs(
     catalog: Catalog,
     descriptions: Descriptions,
-    config: ContrastiveConfig,
+    holdout: HoldoutConfig,
     rng: np.random.Generator,
-    wordings: Split,
     *,
-    rows: Split = Split.TEST,
-    count: int | None = None,
+    wordings: Split,
+    rows: Split,
+    count: int,
 ) -> list[Pair]:
     """Pairs of held-out items, of held-out users, and of both side by side, a third each where there are users.
 
@@ -60,16 +60,15 @@ def heldout_pairs(
     Args:
         catalog: Holds the rows.
         descriptions: Wordings of every split.
-        config: Shares of the splits, and how many pairs.
+        holdout: Shares of the splits.
         rng: Draws.
         wordings: Split of the wordings.
         rows: Split of the items and users.
-        count: How many pairs; `config.test_pairs` when None.
+        count: How many pairs; fewer where there are no more that differ.
     """
-    words = descriptions.part(wordings, test=config.holdout.wordings, valid=config.holdout.valid)
-    schema, count = catalog.schema, count or config.test_pairs
-    items = item_rows(catalog, config.holdout, rows)
-    users = user_rows(catalog, config.holdout, rows)
+    words = descriptions.part(wordings, test=holdout.wordings, valid=holdout.valid)
+    schema = catalog.schema
+    items, users = item_rows(catalog, holdout, rows), user_rows(catalog, holdout, rows)
     third = count // 3 if users else 0
     about_users = draw(lambda row: user_pair(row, schema, words, rng), users, third * OVERDRAW, rng)
     about_both = _both(items, users, third * OVERDRAW, schema, words, rng)

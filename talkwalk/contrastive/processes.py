@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +30,8 @@ class Processes:
         if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
             return cls()
         if not dist.is_initialized():
+            if device.type == "cuda":
+                torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # from here on "cuda" is this process's own GPU
             dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         return cls(dist.get_rank(), dist.get_world_size())
 
@@ -35,6 +39,15 @@ class Processes:
     def writes(self) -> bool:
         """Whether this process writes checkpoints and figures."""
         return self.rank == 0
+
+    @contextmanager
+    def first_alone(self) -> Iterator[None]:
+        """The first process runs the block before the others do: what it leaves in a cache, they find there."""
+        if self.count > 1 and not self.writes:
+            dist.barrier()
+        yield
+        if self.count > 1 and self.writes:
+            dist.barrier()
 
     def share(self, size: int) -> slice:
         """This process's part of a batch of `size` that all drew alike.

@@ -87,7 +87,8 @@ class Space:
                 raise ValueError(f"{folder / 'space.json'} is damaged: it has no {key!r}")
         schema = Schema.load(folder / "schema.yaml")
         name = settings["text_encoder"]
-        sentences = SentenceEncoder(str(folder / LEARNED) if name == LEARNED else name)
+        learned = name == LEARNED
+        sentences = SentenceEncoder(str(folder / LEARNED) if learned else name, learned=learned)
         space = cls.build(schema, sentences, settings["shape"])
         load_module(space.metadata, folder / "metadata_encoder.safetensors")
         load_module(space.text, folder / "text_encoder.safetensors")
@@ -137,5 +138,5 @@ def pick_device(name: str) -> torch.device:
 def has_bf16(device: torch.device) -> bool:
     """Whether the hardware computes bfloat16 itself; elsewhere it would be slower than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()

@@ -38,8 +38,9 @@ def training_ratings(catalog: Catalog, holdout: HoldoutConfig) -> pd.DataFrame:
     items = {i for i in catalog.ids if item_split(i, holdout) is Split.TRAIN}
     inter = inter[inter["user_id"].isin(users) & inter["item_id"].isin(items)]
     rating = inter["rating"] if "rating" in inter else pd.Series(LIKED, index=inter.index)
-    clear = inter[(rating >= LIKED) | (rating <= DISLIKED)]
-    return clear[["user_id", "item_id"]].assign(liked=(rating.loc[clear.index] >= LIKED)).reset_index(drop=True)
+    liked = rating.isna() | (rating >= LIKED)
+    clear = liked | (rating <= DISLIKED)
+    return inter.loc[clear, ["user_id", "item_id"]].assign(liked=liked[clear]).reset_index(drop=True)
 
 
 def rating_pairs(
@@ -62,12 +63,12 @@ def rating_pairs(
         user = user_pair(users[user_id], schema, descriptions, rng)
         if item is None or user is None:
             continue
-        key = f"rating:{liked}:{user.key}|{item.key}"
         verdict = str(rng.choice(descriptions.verdicts.high if liked else descriptions.verdicts.low))
         if liked and rng.random() < 0.5:
-            pairs.append(Pair(PairKind.AFFINITY, join([item.text, verdict], rng), key, user=user.user))
+            pairs.append(Pair(PairKind.AFFINITY, join([item.text, verdict], rng), user.key, user=user.user))
         else:
             text = join([user.text, item.text, verdict], rng)
+            key = f"{user.key}|{item.key}"  # of the metadata: equal metadata must not be each other's negatives
             pairs.append(Pair(PairKind.AFFINITY, text, key, item=item.item, user=user.user))
     return pairs
 
@@ -141,9 +142,9 @@ class TasteBatch(NamedTuple):
 
 
 def taste_batch(tastes: Tastes, size: int, others: int, rng: np.random.Generator) -> TasteBatch:
-    """Draw likes evenly, and items to set against them."""
+    """Draw likes evenly, and items to set against them: of none that is liked in the batch."""
     drawn = tastes.liked[rng.integers(len(tastes.liked), size=size)]
-    strangers = rng.integers(len(tastes.items), size=others)
+    strangers = rng.choice(np.setdiff1d(np.arange(len(tastes.items)), drawn[:, 1]), size=others)
     disliked = [
         int(rng.choice(tastes.disliked[user])) if len(tastes.disliked[user]) else int(rng.choice(strangers))
         for user in drawn[:, 0]
@@ -153,11 +154,12 @@ def taste_batch(tastes: Tastes, size: int, others: int, rng: np.random.Generator
 
 
 def taste_loss(encoder: nn.Module, batch: TasteBatch, *, temperature: float) -> Tensor:
-    """Cross-entropy of each person between an item they liked, items drawn evenly, and items that were disliked.
+    """Cross-entropy of each person between an item they liked, one that they disliked, and items drawn evenly.
 
     The others are drawn evenly over the catalogue, not over the interactions, so that what many people like counts as
     liked: a sampled softmax of p(item | person).
     """
     sizes = [len(rows) for rows in batch]
     users, liked, others, disliked = encoder(torch.cat(batch)).split(sizes)
-    return info_nce(users, liked, torch.cat([others, disliked]), temperature=temperature)
+    against = torch.cat([others.expand(len(users), -1, -1), disliked[:, None]], dim=1)  # (batch, others + 1, dim)
+    return info_nce(users, liked, against, temperature=temperature)

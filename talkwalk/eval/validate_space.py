@@ -15,18 +15,10 @@ import hydra
 import numpy as np
 from omegaconf import DictConfig
 
-from talkwalk.config import (
-    CONFIG_DIR,
-    ContrastiveConfig,
-    HoldoutConfig,
-    PairsConfig,
-    ValidateSpaceConfig,
-    register,
-    to_object,
-)
+from talkwalk.config import CONFIG_DIR, HoldoutConfig, ValidateSpaceConfig, register, to_object
 from talkwalk.contrastive.dataset import Pair
 from talkwalk.contrastive.descriptions import Descriptions, load_descriptions
-from talkwalk.contrastive.holdout import user_split
+from talkwalk.contrastive.holdout import item_split, user_split
 from talkwalk.contrastive.mixture import heldout_pairs
 from talkwalk.contrastive.smoothing import ordered_columns
 from talkwalk.contrastive.space import Space, read_json
@@ -69,6 +61,7 @@ class Subject(NamedTuple):
         holdout: What training kept for testing.
         trained_on: Name or folder of the catalogue that the space was trained on.
         raw: The sentence encoder as it was published; the space's own may have learned.
+        own: Whether the catalogue is the one that the space was trained on.
     """
 
     space: Space
@@ -77,6 +70,13 @@ class Subject(NamedTuple):
     holdout: HoldoutConfig
     trained_on: str
     raw: SentenceEncoder
+    own: bool
+
+    def unseen(self) -> np.ndarray:
+        """Rows of the items that training did not see: the test part, or of another catalogue all."""
+        ids = self.catalog.ids
+        test = [i for i, item_id in enumerate(ids) if item_split(item_id, self.holdout) is Split.TEST]
+        return np.array(test) if self.own and test else np.arange(len(ids))
 
 
 def open_subject(config: ValidateSpaceConfig) -> Subject:
@@ -99,7 +99,8 @@ def open_subject(config: ValidateSpaceConfig) -> Subject:
     raw = space.sentences
     if raw.name != trained["text_encoder"]:
         raw = SentenceEncoder(trained["text_encoder"])
-    return Subject(space, under, words, HoldoutConfig(**trained["holdout"]), str(trained["catalog"]), raw)
+    own = name == str(trained["catalog"])
+    return Subject(space, under, words, HoldoutConfig(**trained["holdout"]), str(trained["catalog"]), raw, own)
 
 
 def training_settings(folder: Path) -> dict[str, Any]:
@@ -136,13 +137,10 @@ def drawn_pairs(
     subject: Subject, catalog: Catalog, config: ValidateSpaceConfig, *, wordings: Split, rows: Split
 ) -> list[Pair]:
     """Pairs of the items and people of one split, as Phase 1's own test draws them."""
-    drawing = ContrastiveConfig(  # only `holdout` and `test_pairs` are read
-        catalog="", descriptions="", out="", epochs=1, batch_size=2, lr=1.0, smoothing=0.0,
-        pairs=PairsConfig(items=0, users=0, both=0, composites=0, affinities=0),
-        holdout=subject.holdout, test_pairs=config.pairs,
-    )  # fmt: skip
     rng = np.random.default_rng([config.seed, 1])
-    return heldout_pairs(catalog, subject.descriptions, drawing, rng, wordings, rows=rows)
+    return heldout_pairs(
+        catalog, subject.descriptions, subject.holdout, rng, wordings=wordings, rows=rows, count=config.pairs
+    )
 
 
 def axis_figures(subject: Subject, config: ValidateSpaceConfig) -> Figures:
@@ -157,22 +155,22 @@ def axis_figures(subject: Subject, config: ValidateSpaceConfig) -> Figures:
 def swept(subject: Subject, count: int, seed: int) -> dict[str, np.ndarray]:
     """Per ordered attribute, paths of some items with it swept from 0 to 1, (items, 21, dim)."""
     schema = subject.space.schema
-    rows = some(len(subject.catalog), count, seed)
+    rows = some(subject.unseen(), count, seed)
     features = schema.featurize(items=subject.catalog.items.iloc[rows]).joined()
     columns = ordered_columns(schema)[: len(schema.ordered)]  # item attributes come first
     encode = subject.space.metadata.encode
     return {a.name: axis_paths(encode, features, c) for a, c in zip(schema.ordered, columns, strict=True)}
 
 
-def some(total: int, count: int, seed: int) -> np.ndarray:
-    """At most `count` of `total` indices, increasing."""
-    return np.sort(np.random.default_rng([seed, 2]).permutation(total)[:count])
+def some(rows: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """At most `count` of the rows, increasing."""
+    return np.sort(np.random.default_rng([seed, 2]).permutation(rows)[:count])
 
 
 def neighbour_figures(subject: Subject, config: ValidateSpaceConfig) -> Figures:
     """What an item shares with its neighbours, beside what it shares with all items."""
     catalog, schema = subject.catalog, subject.space.schema
-    asked = some(len(catalog), config.asked, config.seed)
+    asked = some(subject.unseen(), config.asked, config.seed)
     near = neighbours(subject.space.encode_items(catalog.items), asked, config.k)
     same = {a.name: category_agreement(names_table(catalog, a.name), asked, near) for a in schema.categorical}
     apart = {a.name: rank_difference(catalog.ranks(a.name).to_numpy(), asked, near) for a in schema.ordered}
@@ -194,7 +192,12 @@ def _against_random(compared: Compared, seed: int) -> Figures:
 
 
 def cold_start_figures(subject: Subject, config: ValidateSpaceConfig) -> Figures:
-    """R@1 of items that training never saw, and of as many that it saw, in trained wordings."""
+    """R@1 of items that training never saw, and of as many that it saw, in trained wordings.
+
+    Of another catalogue than the one that was trained on all items are new: there is nothing to set them against.
+    """
+    if not subject.own:
+        return {}
     things = Catalog(subject.space.schema, subject.catalog.items)  # without people: pairs of items only
     drawn = [
         drawn_pairs(subject, things, config, wordings=Split.TRAIN, rows=rows) for rows in (Split.TEST, Split.TRAIN)
@@ -225,12 +228,12 @@ def profile_figures(subject: Subject, config: ValidateSpaceConfig) -> Figures:
 def draw_pictures(subject: Subject, config: ValidateSpaceConfig, out: Path) -> list[str]:
     """Write every picture; returns their file names."""
     catalog, schema, names = subject.catalog, subject.space.schema, []
-    rows = some(len(catalog), config.shown, config.seed)
+    rows = some(np.arange(len(catalog)), config.shown, config.seed)
     flat = lay_flat(subject.space.encode_items(catalog.items.iloc[rows]), config.plane, seed=config.seed)
     for attribute in (*schema.categorical, *schema.ordered):
         names.append(f"space-{_file_name(attribute.name)}.png")
         draw_space(flat, catalog, rows, attribute.name, out / names[-1])
-    titles = _titles(catalog, some(len(catalog), config.paths, config.seed))
+    titles = _titles(catalog, some(subject.unseen(), config.paths, config.seed))
     for axis, paths in swept(subject, config.paths, config.seed).items():
         names.append(f"path-{_file_name(axis)}.png")
         draw_paths(paths, titles, axis, out / names[-1])
@@ -256,8 +259,10 @@ def run(config: ValidateSpaceConfig) -> SpaceReport:
         "catalogue": config.catalog or subject.trained_on,
     }
     figures = measure(subject, config)
+    report = SpaceReport(told, dataclasses.asdict(config), figures, [], time.perf_counter() - started)
+    report.save(out)  # a picture that cannot be drawn must not cost the figures
     pictures = draw_pictures(subject, config, out)
-    report = SpaceReport(told, dataclasses.asdict(config), figures, pictures, time.perf_counter() - started)
+    report = dataclasses.replace(report, pictures=pictures, seconds=time.perf_counter() - started)
     report.save(out)
     return report
 

@@ -52,17 +52,17 @@ class BatchQueue(Generic[Request, Result]):
         while not ticket.done:
             with self._turn:
                 if not ticket.done:
-                    self._run_next()
+                    self._run_next(ticket)
         if ticket.error is not None:
             raise ticket.error
         return ticket.result[0]
 
-    def _run_next(self) -> None:
+    def _run_next(self, own: _Ticket[Request, Result]) -> None:
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))]
         try:
             self._fill(batch)
-        finally:  # after a KeyboardInterrupt in this thread the others go on without it
-            self._waiting.extendleft(t for t in reversed(batch) if not t.done)
+        finally:  # after a KeyboardInterrupt in this thread the others go on, and nobody asks for it any more
+            self._waiting.extendleft(t for t in reversed(batch) if not t.done and t is not own)
 
     def _fill(self, batch: Sequence[_Ticket[Request, Result]]) -> None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from threading import Lock
 from typing import NamedTuple
 
@@ -57,6 +57,7 @@ class CacheStore:
         self._bytes = self._hits = self._misses = self._evictions = 0
         self._keys = itertools.count()
         self._lock = Lock()
+        self._gone: deque[int] = deque()  # conversations to forget
 
     def __repr__(self) -> str:
         return f"CacheStore({self.stats.caches} caches, {self.stats.nbytes:,} of {self.limit:,} bytes)"
@@ -64,6 +65,7 @@ class CacheStore:
     @property
     def stats(self) -> StoreStats:
         with self._lock:
+            self._forget()
             shared = self._shared.nbytes if self._shared else 0
             return StoreStats(len(self._held), self._bytes + shared, self._hits, self._misses, self._evictions)
 
@@ -74,6 +76,7 @@ class CacheStore:
     def take(self, key: int) -> KeyValues | None:
         """The conversation's cache, which leaves the store; None if it was never there or evicted."""
         with self._lock:
+            self._forget()
             held = self._held.pop(key, None)
             if held is None:
                 self._misses += 1
@@ -85,6 +88,7 @@ class CacheStore:
     def put(self, key: int, cache: KeyValues) -> None:
         """Keep a cache as the most recently used one; others are evicted beyond the limit, or this one if too large."""
         with self._lock:
+            self._forget()
             before = self._held.pop(key, None)
             self._bytes += cache.nbytes - (before.nbytes if before else 0)
             self._held[key] = cache
@@ -94,9 +98,16 @@ class CacheStore:
                 self._evictions += 1
 
     def drop(self, key: int) -> None:
-        """Forget a conversation."""
-        with self._lock:
-            held = self._held.pop(key, None)
+        """Forget a conversation, the next time that the store is used.
+
+        Finalizers call this: Python may run them anywhere, also inside the store in the thread that holds its lock.
+        """
+        self._gone.append(key)
+
+    def _forget(self) -> None:
+        """Give up what was dropped; the lock is held."""
+        while self._gone:
+            held = self._held.pop(self._gone.popleft(), None)
             self._bytes -= held.nbytes if held else 0
 
     def begin(self, ids: list[int]) -> KeyValues | None:

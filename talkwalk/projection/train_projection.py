@@ -203,7 +203,7 @@ def fit(
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=config.epochs)
     parts = {"modules": modules, "optimizer": optimizer, "scheduler": scheduler}
     weight = {"target": 1.0, **asdict(weights)}
-    settings = run_settings(asdict(config))
+    settings = run_settings(asdict(config), table.fingerprint())
     start = load_checkpoint(folder, parts, settings) if config.resume else 0
     with RunLog(folder) as run:
         for epoch in tqdm(range(start, config.epochs), folder.name, unit="epoch", leave=False):

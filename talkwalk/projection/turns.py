@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,6 +62,11 @@ class TurnTable:
 
     def __len__(self) -> int:
         return len(self.steps)
+
+    def fingerprint(self) -> str:
+        """Hash of what the turns say, where they stand and what is wanted of them, in this space."""
+        parts = (self.states, self.anchors, self.wanted, self.items)
+        return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:16]
 
 
 def conversation_of(walk: Walk, catalog: Catalog, drop: ContextDrop) -> Conversation:
