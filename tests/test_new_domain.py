@@ -87,7 +87,7 @@ def test_the_files_are_as_the_page_says(repository):
 
 
 def test_the_page_without_a_model(page, workplace, monkeypatch, capsys):
-    """Catalogue, space and question, with sentences that are sums of word vectors, and two epochs."""
+    """Catalogue, space and question, with sentences that are sums of word vectors, and fewer epochs."""
     monkeypatch.setattr(train_contrastive, "SentenceEncoder", lambda name: HashedSentences())
     monkeypatch.setattr(space_module, "SentenceEncoder", lambda name: HashedSentences())
     prepare, train = commands(page)
@@ -100,9 +100,9 @@ def test_the_page_without_a_model(page, workplace, monkeypatch, capsys):
         "year": 2017,
     }  # fmt: skip
     assert train[:3] == ["python", "-m", "talkwalk.contrastive.train_contrastive"]
-    small = ["epochs=2", "pairs.items=1000", "dim=16", "hidden=[64,64]", "text_hidden=32", "device=cpu"]
+    small = ["epochs=4", "pairs.items=2000", "dim=16", "hidden=[64,64]", "text_hidden=64", "lr=5e-3", "device=cpu"]
     figures = train_contrastive.train(config("contrastive", [*train[3:], *small]))
-    assert figures["text_to_metadata_r1_trained_wordings"]["value"] > 5 / 200  # a guess among 200 pairs finds 1 / 200
+    assert figures["text_to_metadata_r1_trained_wordings"]["value"] > 10 / 200  # a guess finds 1 of 200
     for code in blocks(page, "python"):
         exec(compile(code, "docs/new-domain.md", "exec"), {})
     check_answers(capsys.readouterr().out)
@@ -119,7 +119,7 @@ def test_the_page_as_it_stands(page, workplace, repository):
     done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
     games, space = check_answers(done.stdout)
     animals = nearest(games, space, "a game about animals")
-    assert (animals["theme"] == "animals").mean() >= 0.8
+    assert (animals["theme"] == "animals").mean() >= 0.6  # one in six games is about animals
     quick, long = (
         nearest(games, space, q)["minutes"].mean() for q in ("a quick game", "an epic that takes all evening")
     )
