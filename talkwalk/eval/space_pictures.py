@@ -15,7 +15,9 @@ from talkwalk.files import atomic_file
 from talkwalk.index.catalog import Catalog
 from talkwalk.schema import Kind, is_missing
 
-NAMED = 10  # categories that get a colour of their own; the others are grey
+COLOURS = [
+    f"C{number}" for number in range(10) if number != 7
+]  # of the commonest categories; C7 is grey, as others are
 GREY = "0.85"
 
 
@@ -104,11 +106,13 @@ def _first(cell: Any) -> str:
 
 
 def _draw_names(axes: Any, points: np.ndarray, names: Sequence[str]) -> None:
-    common = [name for name, _ in sorted(Counter(filter(None, names)).items(), key=lambda n: (-n[1], n[0]))][:NAMED]
+    common = [name for name, _ in sorted(Counter(filter(None, names)).items(), key=lambda n: (-n[1], n[0]))][
+        : len(COLOURS)
+    ]
     own = np.array(names, dtype=object)
     _dots(axes, points[~np.isin(own, common)], color=GREY, label="other")
-    for number, name in enumerate(common):
-        _dots(axes, points[own == name], color=f"C{number}", label=name)
+    for colour, name in zip(COLOURS, common, strict=False):
+        _dots(axes, points[own == name], color=colour, label=name)
     axes.legend(markerscale=3, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
 
 
