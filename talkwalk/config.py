@@ -340,7 +340,7 @@ class EvalConfig:
         clusters: Regions of a space, for coherence and exploration.
         k: Length of the answers.
         seed: Of everything that is drawn.
-        resume: Keep what was measured under the same settings.
+        resume: Take what was kept of an earlier run under the same settings.
         device: Torch device of the language model.
     """
 

@@ -99,6 +99,7 @@ def measure_all(
     *,
     kept: Path | None = None,
     settings: dict[str, Any] | None = None,
+    resume: bool = True,
 ) -> list[Result]:
     """Every system in every part.
 
@@ -109,12 +110,13 @@ def measure_all(
         open_one: From a name to a system that is not fitted.
         kept: Folder in which results are kept, and found again.
         settings: What a kept result must have been measured under.
+        resume: Whether to take what was kept.
     """
     results = []
     for name in systems:
         paths = {part: kept / _safe(name) / f"{part}.json" if kept else None for part in names}
         told = {**(settings or {}), "system": made_of(name)}
-        found = {part: Result.load(path, told) if path else None for part, path in paths.items()}
+        found = {part: Result.load(path, told) if path and resume else None for part, path in paths.items()}
         system: System | None = None
         unsuited = ""
         for part in names:
@@ -154,10 +156,10 @@ def _safe(name: str) -> str:
 def run(config: EvalConfig, world: World, parts: Parts, open_one: Callable[[str], System]) -> Report:
     """Measure everything and put it side by side."""
     names = parts_for(config.catalog, world, list(config.parts), quick=config.quick)
-    kept = Path(config.out) / "parts" if config.out and config.resume else None
+    kept = Path(config.out) / "parts" if config.out else None
     settings = fingerprint(world, parts)
     systems = list(config.quick_systems if config.quick else config.systems)
-    results = measure_all(systems, world, names, open_one, kept=kept, settings=settings)
+    results = measure_all(systems, world, names, open_one, kept=kept, settings=settings, resume=config.resume)
     if SIMULATED in names:
         results.append(_oracle(parts, world))
     subject = {

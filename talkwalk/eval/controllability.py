@@ -19,6 +19,7 @@ GRADES = (0.0, 0.25, 0.5, 0.75, 1.0)
 ASKED = 0.3  # catalogue ranks that a plain "more" or "less" asks for; the default of `WalksConfig.step`
 STILL = 1e-4  # 1 - cosine below which a position has not moved
 BOUND = 0.1  # mean rank distance from the hidden target at which a simulated user is satisfied
+LOOKS = 3  # items of an answer that a simulated user looks at: showing a bit of everything must not please everybody
 PATIENCE = 10  # turns after which a simulated user gives up
 
 
@@ -112,24 +113,29 @@ class Satisfaction(NamedTuple):
 
 
 def turns_to_satisfaction(
-    sessions: Sequence[RecordedSession], pleasing: Sequence[Collection[str]], *, patience: int = PATIENCE
+    sessions: Sequence[RecordedSession],
+    pleasing: Sequence[Collection[str]],
+    *,
+    patience: int = PATIENCE,
+    looks: int = LOOKS,
 ) -> Satisfaction:
     """How many turns a person needs (founding plan, section 7).
 
     Protocol: a simulated user (`talkwalk.eval.simulated_user.Seeker`) starts at a random item with a hidden target item
     in mind. Each turn they name the attribute in which the first item shown is furthest from it, in test wordings.
-    They are satisfied when the answer holds an item of `satisfying(target)`, and give up after `patience` turns. Lower
-    is better; range 1 to `patience`, and those who gave up count as `patience`, a lower bound.
+    They are satisfied when one of the first `looks` items is in `satisfying(target)`, and give up after `patience`
+    turns. Lower is better; range 1 to `patience`, and those who gave up count as `patience`, a lower bound.
 
     Args:
         sessions: One per target.
         pleasing: Per session the ids that satisfy.
         patience: Turns that are looked at.
+        looks: Items of an answer that are looked at.
     """
     turns = np.full(len(sessions), float(patience))
     satisfied = np.zeros(len(sessions))
     for i, (session, ids) in enumerate(zip(sessions, pleasing, strict=True)):
-        found = [t for t, turn in enumerate(session.turns[:patience], start=1) if set(turn.shown) & set(ids)]
+        found = [t for t, turn in enumerate(session.turns[:patience], start=1) if set(turn.shown[:looks]) & set(ids)]
         if found:
             turns[i], satisfied[i] = found[0], 1.0
     return Satisfaction(turns, satisfied)

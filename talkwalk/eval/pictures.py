@@ -51,9 +51,13 @@ def bars(report: Report) -> Any:
                 low, high = found.value - (found.low or found.value), (found.high or found.value) - found.value
                 error = None if found.low is None else [[max(low, 0.0)], [max(high, 0.0)]]
                 panel.barh(row, found.value, xerr=error, color="C0" if row == 0 else "0.7", ecolor="0.3")
+            else:
+                panel.text(
+                    0.02, row, "n/a", transform=panel.get_yaxis_transform(), fontsize=7, va="center", color="0.5"
+                )
         panel.set_yticks(range(len(systems)), systems, fontsize=7)
         panel.tick_params(axis="x", labelsize=7)
-        panel.invert_yaxis()
+        panel.set_ylim(len(systems) - 0.5, -0.5)  # the first system on top
     for panel in panels[len(metrics) :]:
         panel.set_visible(False)
     return figure

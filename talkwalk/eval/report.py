@@ -86,6 +86,7 @@ class Report:
         unsuited: Per system and part why there are no figures.
         timings: Per system the seconds of every turn that somebody waited for; the only thing that differs from run to
             run.
+        waited: Per system the median of those seconds.
         paths: Per system where the first sessions went in two dimensions.
         k: Length of the answers.
     """
@@ -97,6 +98,7 @@ class Report:
     differences: Mapping[str, Difference]
     unsuited: Mapping[str, str]
     timings: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    waited: Mapping[str, Interval] = field(default_factory=dict)
     paths: Mapping[str, list[list[list[float]]]] = field(default_factory=dict)
     k: int = 10
 
@@ -107,16 +109,11 @@ class Report:
 
     def cells(self, metric: Metric) -> list[str]:
         """One cell per system, without the oracle."""
-        waited = self.latencies()
         return [
-            cell(waited.get(s) if metric.figure == LATENCY else self.figures[s].get(metric.figure))
+            cell(self.waited.get(s) if metric.figure == LATENCY else self.figures[s].get(metric.figure))
             for s in self.systems
             if s != ORACLE
         ]
-
-    def latencies(self) -> dict[str, Interval]:
-        """Median seconds of a turn, per system that was timed."""
-        return {s: bootstrap(_Median(np.array(times)), len(times)) for s, times in self.timings.items() if len(times)}
 
     def headlines(self) -> list[Metric]:
         """The thirteen where simulated people were measured, else nothing."""
@@ -189,7 +186,7 @@ class Report:
 
     def latency_checks(self) -> list[str]:
         """The founding plan's ceiling, for the first system."""
-        found = self.latencies().get(self.systems[0])
+        found = self.waited.get(self.systems[0])
         return [check("median seconds of a turn", found.value, LATENCY_CEILING, above=False)] if found else []
 
     def save(self, folder: Path) -> None:
@@ -212,7 +209,7 @@ class Report:
             "differences": {f: {"rival": d.rival, **d.interval._asdict()} for f, d in self.differences.items()},
             "unsuited": dict(self.unsuited),
             "paths": dict(self.paths),
-            "timings": {s: interval._asdict() for s, interval in self.latencies().items()},
+            "timings": {s: interval._asdict() for s, interval in self.waited.items()},
         }
 
     def _head(self) -> list[str]:
@@ -271,7 +268,8 @@ def build_report(
         for figure in sorted(values.get(first, {}))
         if not figure.endswith(ASIDE) and (found := best_rival(figure, values[first][figure], rivals, seed)) is not None
     }
-    return Report(subject, settings, versions(), figures, differences, unsuited, timings, paths, k)
+    waited = {s: bootstrap(_Median(np.array(times)), len(times)) for s, times in timings.items()}
+    return Report(subject, settings, versions(), figures, differences, unsuited, timings, waited, paths, k)
 
 
 def _intervals(named: Mapping[str, Values], seed: int) -> dict[str, Interval]:

@@ -18,10 +18,11 @@ PLACE = 1  # of this part's draws
 
 
 def draw_cases(world: World, wordings: str) -> list[Case]:
-    """Unseen conversations in one kind of wordings, turn by turn."""
-    unseen = world.words()
-    rng = world.rng(PLACE)
-    return cases(unseen_walks(world.catalog, unseen.words[wordings], unseen, world.amounts.conversations, rng))
+    """Unseen conversations in one kind of wordings, turn by turn, and as many single wishes."""
+    unseen, rng, count = world.words(), world.rng(PLACE), world.amounts.conversations
+    words = unseen.words[wordings]
+    walks = unseen_walks(world.catalog, words, unseen, count, rng)
+    return cases([*walks, *unseen_walks(world.catalog, words, unseen, count, rng, wish=True)])
 
 
 def measure_simulated(system: System, world: World) -> Measured:

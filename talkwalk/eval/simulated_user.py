@@ -8,7 +8,7 @@ from enum import Enum
 
 import numpy as np
 
-from talkwalk.eval.controllability import PATIENCE, categories_of
+from talkwalk.eval.controllability import LOOKS, PATIENCE, categories_of
 from talkwalk.eval.sessions import Ask, RecordedSession
 from talkwalk.index.catalog import Catalog
 from talkwalk.projection.steering_language import SteeringLanguage
@@ -140,7 +140,7 @@ class Babbler:
 
     def __call__(self, session: RecordedSession) -> Ask | None:
         shown = session.turns[-1].shown if session.turns else ()
-        if len(session.turns) >= self.patience or self.pleasing & set(shown):
+        if len(session.turns) >= self.patience or self.pleasing & set(shown[:LOOKS]):
             return None
         return self._wanderer(session)
 
@@ -176,7 +176,7 @@ class Seeker:
 
     def __call__(self, session: RecordedSession) -> Ask | None:
         shown = session.turns[-1].shown if session.turns else session.history[-1:]
-        if len(session.turns) >= self.patience or (session.turns and self.pleasing & set(shown)):
+        if len(session.turns) >= self.patience or (session.turns and self.pleasing & set(shown[:LOOKS])):
             return None
         return self._said(self.widest(shown[0]) if shown else self.voice.next(), len(session.turns))
 

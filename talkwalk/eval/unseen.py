@@ -81,10 +81,12 @@ def _setting(configs: Mapping[str, Any], phase: str, name: str) -> dict[str, Any
         ) from None
 
 
-def unseen_walks(catalog: Catalog, words: Words, unseen: Unseen, count: int, rng: np.random.Generator) -> list[Walk]:
-    """Conversations of people that training did not see, over all items."""
+def unseen_walks(
+    catalog: Catalog, words: Words, unseen: Unseen, count: int, rng: np.random.Generator, *, wish: bool = False
+) -> list[Walk]:
+    """Conversations of people that training did not see, over all items; with `wish` they are one wish long."""
     walker = Walker(catalog, words.descriptions, words.language, unseen.walks)
-    return draw_walks(walker, profiles(catalog, unseen.holdout, Split.TEST), count, rng)
+    return draw_walks(walker, profiles(catalog, unseen.holdout, Split.TEST), count, rng, wish=wish)
 
 
 class Case(NamedTuple):

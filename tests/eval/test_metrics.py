@@ -168,6 +168,11 @@ class TestSatisfaction:
         assert found.turns.tolist() == [1, 2, 10]
         assert found.satisfied.tolist() == [1, 1, 0]
 
+    def test_what_stands_too_far_down_is_not_seen(self):
+        far = session(turn(shown=("1", "2", "3", "7")))
+        assert control.turns_to_satisfaction([far], [{"7"}]).satisfied.tolist() == [0]
+        assert control.turns_to_satisfaction([far], [{"7"}], looks=4).satisfied.tolist() == [1]
+
     def test_an_answer_after_patience_is_too_late(self):
         slow = session(turn(shown=("1",)), turn(shown=("7",)))
         assert control.turns_to_satisfaction([slow], [{"7"}], patience=1).satisfied.tolist() == [0]
