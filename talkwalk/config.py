@@ -390,40 +390,62 @@ class EvalConfig:
     """`python -m talkwalk.eval.benchmark`.
 
     Attributes:
-        bundle: Name or folder of a bundle.
-        catalog: Overrides the bundle's catalogue; empty for its own.
+        bundle: Name or folder of the bundle that TalkWalk and the rivals with a trained space use.
+        catalog: What is recommended: name or folder of a catalogue, "redial" or "cpcd"; empty for the bundle's own.
+        data: Folder of the files of ReDial or CPCD.
         descriptions: Folder of description files, with the steering language; empty for the bundle's own copy.
-        out: Folder for report.json and report.md.
-        quick: Take the quick amounts.
+        out: Folder for the report and for what was measured so far.
+        systems: What is compared, ours first: names in `talkwalk.eval.rivals.registry`, folders of trained variants, or
+            "package.module:Class" for your own.
+        quick_systems: The same with `quick=true`.
+        parts: What is measured, by the names in `talkwalk.eval.parts`; empty for all that the catalogue allows.
+        quick: Take the quick amounts, systems and parts.
         conversations: Unseen simulated conversations per kind of wordings.
         quick_conversations: The same with `quick=true`.
-        sessions: Live sessions of every sort, for what needs the whole engine (latency, entropy, exploration).
+        sessions: Live sessions of every sort.
         quick_sessions: The same with `quick=true`.
-        users: People for next-item accuracy; 0 takes all.
+        users: People for next items and cold starts; 0 takes all.
         quick_users: The same with `quick=true`.
-        clusters: Regions of the space, for coherence and exploration.
+        genre_users: People per category in SteerEval's protocol.
+        dialogues: Human dialogues; 0 takes all.
+        clusters: Regions of a space, for coherence and exploration.
         k: Length of the answers.
         seed: Of everything that is drawn.
+        resume: Take what was kept of an earlier run under the same settings.
+        device: Torch device of the language model.
     """
 
     bundle: str = MISSING
     catalog: str = ""
+    data: str = ""
     descriptions: str = MISSING
     out: str = MISSING
+    systems: list[str] = MISSING
+    quick_systems: list[str] = MISSING
+    parts: list[str] = field(default_factory=list)
     quick: bool = False
     conversations: int = MISSING
     quick_conversations: int = MISSING
     sessions: int = 20
-    quick_sessions: int = 10
+    quick_sessions: int = 6
     users: int = 0
-    quick_users: int = 200
+    quick_users: int = 40
+    genre_users: int = 10
+    dialogues: int = 0
     clusters: int = 20
     k: int = 10
     seed: int = 0
+    resume: bool = True
+    device: str = "auto"
 
     def __post_init__(self) -> None:
-        _positive(self, "conversations", "quick_conversations", "sessions", "quick_sessions", "clusters", "k")
-        _not_negative(self, "users", "quick_users", "seed")
+        _positive(
+            self, "conversations", "quick_conversations", "sessions", "quick_sessions", "genre_users", "clusters", "k"
+        )
+        _not_negative(self, "users", "quick_users", "dialogues", "seed")
+        for name in ("systems", "quick_systems"):
+            if getattr(self, name) != MISSING and not getattr(self, name):
+                raise ValueError(f"{name} must name at least one system")
 
 
 @dataclass(kw_only=True, slots=True)

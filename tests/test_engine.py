@@ -363,3 +363,33 @@ def test_saving_does_not_overwrite_other_files(bundle, tmp_path):
 def test_another_catalogue_of_the_same_domain_works(bundle, backend):
     rec = Recommender(bundle, make_catalog(12), backend)
     assert set(shown(rec.recommend("a film", k=50))) == set(rec.catalog.ids)
+
+
+class TestTell:
+    """Turns that somebody else answered."""
+
+    def test_the_next_turn_starts_from_what_was_shown(self, recommender):
+        session = recommender.session(history=["3"])
+        session.tell("a comedy", ["5", "6"])
+        assert [item.id for item in session.turns[0].items] == ["5", "6"]
+        assert session.turns[0].position == pytest.approx(recommender.item_vector("5"))
+        turn = session.say("older", k=5)
+        assert not {"3", "5", "6"} & {item.id for item in turn.items}
+        assert turn.trace  # against what was told
+
+    def test_the_engine_s_own_answers_told_again_give_the_same_session(self, recommender):
+        first, second = recommender.session(history=["3"]), recommender.session(history=["3"])
+        turn = first.say("a comedy", k=4)
+        second.tell("a comedy", [item.id for item in turn.items])
+        a, b = first.say("older", k=4), second.say("older", k=4)
+        assert a.position == pytest.approx(b.position, abs=1e-5)
+        assert second.undo().items[0].id == turn.items[0].id
+
+    def test_a_bad_turn_is_not_told(self, recommender):
+        session = recommender.session()
+        for shown, said in (([], "at least one item id"), ("5", "at least one item id"), (["x"], "unknown item id")):
+            with pytest.raises(ValueError, match=said):
+                session.tell("a comedy", shown)
+        with pytest.raises(ValueError, match="must not be empty"):
+            session.tell(" ", ["5"])
+        assert session.turns == []

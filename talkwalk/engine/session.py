@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from talkwalk.engine.trace import movement_trace
-from talkwalk.engine.turn import Turn
+from talkwalk.engine.turn import Item, Turn
 from talkwalk.llm.conversation import Exchange
 from talkwalk.llm.prompt_format import Prompt
 from talkwalk.projection.projection_head import BACK, CURRENT, SLOTS
@@ -113,6 +113,35 @@ class Session:
         self._said.append(_Said(Exchange(text, answer, system), turn, anchors[CURRENT], built.first))
         self._anchor = None
         return turn
+
+    def tell(self, text: str, shown: Sequence[str]) -> None:
+        """Record a turn that was answered elsewhere: a session taken up again, or a dialogue between people.
+
+        Nothing is read until the next `say`, which starts from the first item shown.
+
+        Args:
+            text: What the person said.
+            shown: Ids that answered it, the best first; at least one.
+
+        Raises:
+            ValueError: On a bad text, an unknown id or no id; the session stays as it was.
+        """
+        rec = self._recommender
+        text = rec.prompts.check_text(text)
+        if isinstance(shown, str) or not shown:
+            raise ValueError(f"shown must be a list of at least one item id, got {shown!r}")
+        rec.catalog.check_ids(shown)
+        vectors = rec.index.vectors(list(shown))
+        items = [
+            Item(i, float(np.clip(vector @ vectors[0], -1, 1)), rec.catalog.row(i))
+            for i, vector in zip(shown, vectors, strict=True)
+        ]
+        trace = movement_trace(rec.catalog, self._last_answer(), list(shown))
+        turn = Turn(text, items, vectors[0], trace, {}, rec.catalog.schema)
+        first = self._said[-1].first_shown if self._said else 0
+        exchange = Exchange(text, rec.prompts.answer(items[0].metadata))
+        self._said.append(_Said(exchange, turn, self._anchors()[CURRENT], first))
+        self._anchor = None
 
     def undo(self) -> Turn | None:
         """Take the last turn back, as if it had not been said; returns the turn that is now last.

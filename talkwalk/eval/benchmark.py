@@ -1,10 +1,13 @@
-"""Measure a bundle. `make benchmark`, or `python -m talkwalk.eval.benchmark quick=true`."""
+"""Compare steerable recommenders. `make benchmark`, or `python -m talkwalk.eval.benchmark quick=true`."""
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 import logging
 import sys
-import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,13 +15,19 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig
 
-from talkwalk.config import CONFIG_DIR, EvalConfig, HoldoutConfig, WalksConfig, register, to_object
-from talkwalk.contrastive.descriptions import load_descriptions
-from talkwalk.engine.recommender import Recommender
-from talkwalk.eval.measure import Amounts, measure
-from talkwalk.eval.report import Report
-from talkwalk.eval.unseen import Unseen, split_words
-from talkwalk.projection.steering_language import load_steering
+from talkwalk.config import CONFIG_DIR, EvalConfig, register, to_object
+from talkwalk.datasets.cpcd import cpcd_catalog
+from talkwalk.datasets.redial import redial_catalog
+from talkwalk.datasets.resolve import open_catalog
+from talkwalk.eval.parts import HUMAN, PARTS, SIMULATED, parts_for
+from talkwalk.eval.report import ORACLE, Report, build_report
+from talkwalk.eval.results import Result, rounded
+from talkwalk.eval.rivals.registry import Parts, open_system
+from talkwalk.eval.simulated import measure_oracle
+from talkwalk.eval.system import System, Unsuited
+from talkwalk.eval.unseen import unseen_by
+from talkwalk.eval.world import Amounts, World
+from talkwalk.index.catalog import Catalog
 
 log = logging.getLogger(__name__)
 
@@ -29,55 +38,157 @@ def amounts_of(config: EvalConfig) -> Amounts:
         sizes = (config.quick_conversations, config.quick_sessions, config.quick_users)
     else:
         sizes = (config.conversations, config.sessions, config.users)
-    conversations, sessions, users = sizes
-    return Amounts(conversations, sessions, users, config.clusters, config.k, config.seed)
+    return Amounts(
+        *sizes,
+        clusters=config.clusters,
+        temperaments=not config.quick,
+        genre_users=config.genre_users,
+        dialogues=config.dialogues,
+    )
 
 
-def unseen_by(recommender: Recommender, descriptions: str | Path) -> Unseen:
-    """What the bundle's training kept for testing.
+def world_of(config: EvalConfig, parts: Parts) -> World:
+    """The catalogue and the words that all systems are measured on."""
+    catalog = _catalog(config, parts)
+    unseen = None if config.catalog in HUMAN else unseen_by(parts.bundle, catalog, config.descriptions)
+    data = Path(config.data) if config.data else None
+    return World(catalog, unseen, amounts_of(config), config.k, config.seed, data)
+
+
+def _catalog(config: EvalConfig, parts: Parts) -> Catalog:
+    if config.catalog not in HUMAN:
+        return open_catalog(config.catalog or parts.bundle.catalog)
+    if not config.data:
+        raise ValueError(f"catalog={config.catalog} needs the folder of its files: data=FOLDER")
+    return redial_catalog(config.data) if config.catalog == "redial" else cpcd_catalog(config.data)
+
+
+def fingerprint(world: World, parts: Parts) -> dict[str, Any]:
+    """What a kept result must agree with: items, words, amounts, draws, and the bundle."""
+    words = sorted(
+        f"{name} {wording}"
+        for name, part in (world.unseen.words.items() if world.unseen else ())
+        for wording in {*part.descriptions.all_wordings(), *part.language.all_wordings()}
+    )
+    folder = parts.bundle.folder
+    bundle = (folder / "config.json").read_bytes() if folder else b""
+    return {
+        "catalogue": world.catalog.fingerprint(),
+        "words": hashlib.sha256("\n".join(words).encode()).hexdigest()[:16],
+        "bundle": hashlib.sha256(bundle).hexdigest()[:16],
+        "amounts": asdict(world.amounts),
+        "k": world.k,
+        "seed": world.seed,
+    }
+
+
+def made_of(name: str) -> str:
+    """A system's name, and for a folder the hash of its files: one that was trained again is measured again."""
+    if not Path(name).is_dir():
+        return name
+    files = sorted(p for p in Path(name).rglob("*") if p.is_file())
+    digest = hashlib.sha256(b"".join(hashlib.sha256(p.read_bytes()).digest() for p in files))
+    return f"{name} {digest.hexdigest()[:16]}"
+
+
+def measure_all(
+    systems: Sequence[str],
+    world: World,
+    names: Sequence[str],
+    open_one: Callable[[str], System],
+    *,
+    kept: Path | None = None,
+    settings: dict[str, Any] | None = None,
+    resume: bool = True,
+) -> list[Result]:
+    """Every system in every part.
 
     Args:
-        recommender: Whose bundle says what was held out.
-        descriptions: Folder of description files; empty for the bundle's own copy.
-
-    Raises:
-        ValueError: If the bundle does not say, or has no descriptions when they are asked of it.
+        systems: Names.
+        world: What they are measured on.
+        names: Parts.
+        open_one: From a name to a system that is not fitted.
+        kept: Folder in which results are kept, and found again.
+        settings: What a kept result must have been measured under.
+        resume: Whether to take what was kept.
     """
-    bundle = recommender.bundle
-    folder = Path(descriptions) if str(descriptions) else bundle.folder and bundle.folder / "descriptions"
-    if not folder:
-        raise ValueError("descriptions must be a folder: this bundle was not opened from one, it has no copy")
-    holdout = HoldoutConfig(**_setting(bundle.configs, "contrastive", "holdout"))
-    walks = WalksConfig(**_setting(bundle.configs, "projection", "walks"))
-    schema = recommender.catalog.schema
-    words = split_words(load_descriptions(folder, schema), load_steering(folder, schema), holdout)
-    return Unseen(holdout, walks, words)
+    results = []
+    for name in systems:
+        paths = {part: kept / _safe(name) / f"{part}.json" if kept else None for part in names}
+        told = {**(settings or {}), "system": made_of(name)}
+        found = {part: Result.load(path, told) if path and resume else None for part, path in paths.items()}
+        system: System | None = None
+        unsuited = ""
+        for part in names:
+            result = found[part]
+            if result is None:
+                if system is None and not unsuited:
+                    system, unsuited = _fitted(open_one(name), world)
+                log.info("%s: %s", name, part)
+                result = _measured(system, unsuited, name, part, world)
+                path = paths[part]
+                if path is not None:
+                    result.save(path, told)
+            results.append(result)
+    return results
 
 
-def _setting(configs: dict[str, Any], phase: str, name: str) -> dict[str, Any]:
+def _fitted(system: System, world: World) -> tuple[System, str]:
+    """The system, and why it is not suited if it is not."""
     try:
-        return dict(configs[phase][name])
-    except KeyError:
-        raise ValueError(
-            f"the bundle does not hold {phase}.{name} of its training: what it has not seen is unknown"
-        ) from None
+        system.fit(world.catalog)
+    except Unsuited as error:
+        return system, str(error)
+    return system, ""
 
 
-def run(recommender: Recommender, unseen: Unseen, config: EvalConfig) -> Report:
-    """Measure everything."""
-    started = time.perf_counter()
-    figures = measure(recommender, unseen, amounts_of(config))
-    bundle = recommender.bundle
-    subject = {"bundle": config.bundle, "llm": bundle.llm.name, "catalogue": config.catalog or bundle.catalog}
-    return Report(subject, asdict(config), figures, time.perf_counter() - started)
+def _measured(system: System | None, unsuited: str, name: str, part: str, world: World) -> Result:
+    if unsuited or system is None:
+        return Result(name, part, unsuited=unsuited)
+    measured = PARTS[part](system, world)
+    return Result(system.name, part, rounded(measured.figures), measured.seconds, measured.paths)
+
+
+def _safe(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
+
+
+def run(config: EvalConfig, world: World, parts: Parts, open_one: Callable[[str], System]) -> Report:
+    """Measure everything and put it side by side."""
+    names = parts_for(config.catalog, world, list(config.parts), quick=config.quick)
+    kept = Path(config.out) / "parts" if config.out else None
+    settings = fingerprint(world, parts)
+    systems = list(config.quick_systems if config.quick else config.systems)
+    results = measure_all(systems, world, names, open_one, kept=kept, settings=settings, resume=config.resume)
+    if SIMULATED in names:
+        results.append(_oracle(parts, world))
+    subject = {
+        "bundle": config.bundle,
+        "llm": parts.bundle.llm.name,
+        "catalogue": config.catalog or parts.bundle.catalog,
+        "catalogue_hash": world.catalog.fingerprint(),
+        "items": str(len(world.catalog)),
+    }
+    # where it was run and written says nothing about what was measured
+    asked = dataclasses.replace(config, out="", data="", systems=systems, quick_systems=systems, parts=names)
+    return build_report(results, subject, json.loads(json.dumps(asdict(asked))), k=config.k, seed=config.seed)
+
+
+def _oracle(parts: Parts, world: World) -> Result:
+    """What the bundle's space allows at best, where it is a space for this catalogue."""
+    try:
+        figures = rounded(measure_oracle(parts.bundle.space, world).figures)
+    except Unsuited as error:
+        return Result(ORACLE, SIMULATED, unsuited=str(error))
+    return Result(ORACLE, SIMULATED, figures)
 
 
 @hydra.main(version_base="1.3", config_path=CONFIG_DIR, config_name="eval")
 def main(cfg: DictConfig) -> None:
-    """Measure, print the table, write report.json and report.md."""
+    """Measure, print the thirteen metrics, write report.json, report.md and the pictures."""
     config: EvalConfig = to_object(cfg)
-    recommender = Recommender.from_pretrained(config.bundle, catalog=config.catalog or None)
-    report = run(recommender, unseen_by(recommender, config.descriptions), config)
+    parts = Parts(config.bundle, config.device, config.seed)
+    report = run(config, world_of(config, parts), parts, lambda name: open_system(name, parts))
     report.save(Path(config.out))
     sys.stdout.write(report.text())
     log.info("written to %s", config.out)

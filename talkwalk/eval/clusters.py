@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from talkwalk.index.catalog import Catalog
+
 ROUNDS = 50
 
 
@@ -44,6 +46,15 @@ def spherical_kmeans(vectors: np.ndarray, count: int, rng: np.random.Generator, 
             break
         labels = moved
     return Clusters(centres, labels)
+
+
+def metadata_regions(catalog: Catalog, count: int, rng: np.random.Generator) -> dict[str, int]:
+    """Region of every item: clusters of what a catalogue says of its items, which belong to no system's space."""
+    features = catalog.features().astype(np.float64)
+    features -= features.mean(axis=0)
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    labels = spherical_kmeans(features / np.maximum(lengths, 1e-12), count, rng).labels
+    return dict(zip(catalog.ids, labels.tolist(), strict=True))
 
 
 def nearest_centre(vectors: np.ndarray, centres: np.ndarray) -> np.ndarray:

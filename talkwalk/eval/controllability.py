@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from talkwalk.eval.sessions import RecordedSession, moments, steers
+from talkwalk.eval.sessions import RecordedSession, steers
 from talkwalk.index.catalog import Catalog
 from talkwalk.projection.validation import Movement, movement, rank_table
 from talkwalk.projection.walks import StepKind
@@ -16,7 +16,10 @@ from talkwalk.schema import is_missing
 
 TEMPERATURE = 0.05  # of the distribution over items; the one that training contrasts items with
 GRADES = (0.0, 0.25, 0.5, 0.75, 1.0)
+ASKED = 0.3  # catalogue ranks that a plain "more" or "less" asks for; the default of `WalksConfig.step`
+STILL = 1e-4  # 1 - cosine below which a position has not moved
 BOUND = 0.1  # mean rank distance from the hidden target at which a simulated user is satisfied
+LOOKS = 3  # items of an answer that a simulated user looks at: showing a bit of everything must not please everybody
 PATIENCE = 10  # turns after which a simulated user gives up
 
 
@@ -46,7 +49,8 @@ def steering_entropy_reduction(
 
     Protocol: for every steer that follows another turn, the entropy of the distribution over all items (softmax of the
     cosines with the position) at the turn before, minus that at the steer. Range -1 to 1, in shares of log(items);
-    above 0 is narrower, 0 a system that ignores the steer.
+    above 0 is narrower, 0 a system that ignores the steer. Turns without a position are left out, so that a system
+    without a space has no value.
 
     Args:
         sessions: What was said and where it led.
@@ -56,7 +60,11 @@ def steering_entropy_reduction(
     Returns:
         One value per steer, (steers,).
     """
-    pairs = [(m.before.position, m.turn.position) for m in steers(sessions) if m.before is not None]
+    pairs = [
+        (m.before.position, m.turn.position)
+        for m in steers(sessions)
+        if m.before is not None and m.before.position is not None and m.turn.position is not None
+    ]
     if not pairs:
         return np.zeros(0)
     before, after = (
@@ -105,43 +113,53 @@ class Satisfaction(NamedTuple):
 
 
 def turns_to_satisfaction(
-    sessions: Sequence[RecordedSession], pleasing: Sequence[Collection[str]], *, patience: int = PATIENCE
+    sessions: Sequence[RecordedSession],
+    pleasing: Sequence[Collection[str]],
+    *,
+    patience: int = PATIENCE,
+    looks: int = LOOKS,
 ) -> Satisfaction:
     """How many turns a person needs (founding plan, section 7).
 
     Protocol: a simulated user (`talkwalk.eval.simulated_user.Seeker`) starts at a random item with a hidden target item
     in mind. Each turn they name the attribute in which the first item shown is furthest from it, in test wordings.
-    They are satisfied when the answer holds an item of `satisfying(target)`, and give up after `patience` turns. Lower
-    is better; range 1 to `patience`, and those who gave up count as `patience`, a lower bound.
+    They are satisfied when one of the first `looks` items is in `satisfying(target)`, and give up after `patience`
+    turns. Lower is better; range 1 to `patience`, and those who gave up count as `patience`, a lower bound.
 
     Args:
         sessions: One per target.
         pleasing: Per session the ids that satisfy.
         patience: Turns that are looked at.
+        looks: Items of an answer that are looked at.
     """
     turns = np.full(len(sessions), float(patience))
     satisfied = np.zeros(len(sessions))
     for i, (session, ids) in enumerate(zip(sessions, pleasing, strict=True)):
-        found = [t for t, turn in enumerate(session.turns[:patience], start=1) if set(turn.shown) & set(ids)]
+        found = [t for t, turn in enumerate(session.turns[:patience], start=1) if set(turn.shown[:looks]) & set(ids)]
         if found:
             turns[i], satisfied[i] = found[0], 1.0
     return Satisfaction(turns, satisfied)
 
 
-def spread(vectors: np.ndarray) -> float:
-    """Mean of 1 - cosine over all pairs of unit vectors (n, dim); 0 to 2, and 0 for fewer than two."""
-    if len(vectors) < 2:
+def spread(distances: np.ndarray) -> float:
+    """Mean distance over all pairs of an answer's items; 0 for fewer than two.
+
+    Args:
+        distances: Of every item from every other, (n, n), such as `MetadataTable.distances`, so that every system is
+            judged in the same space.
+    """
+    if len(distances) < 2:
         return 0.0
-    pairs = np.triu_indices(len(vectors), k=1)
-    return float(np.mean(1 - (vectors @ vectors.T)[pairs]))
+    return float(np.mean(distances[~np.eye(len(distances), dtype=bool)]))
 
 
 def diversity_gradient(grades: np.ndarray, spreads: np.ndarray) -> np.ndarray:
     """Does the spread of the answer follow the spread that was asked for (founding plan, section 7)?
 
-    Protocol: the same first words are said once per grade (`sessions.play_each` with `Ask.diversity`); the spread of an
-    answer is the mean of 1 - cosine over pairs of its items. Spearman's rank correlation of grade and spread, ties
-    sharing their mean rank; range -1 to 1, and 0 for answers that do not change at all.
+    Protocol: the same first words are said once per grade (`sessions.play_each` with `Ask.diversity`, and a second time
+    with the grade in words only); the spread of an answer is the mean metadata distance over pairs of its items.
+    Spearman's rank correlation of grade and spread, ties sharing their mean rank; range -1 to 1, and 0 for answers that
+    do not change at all.
 
     Args:
         grades: What was asked for, (grades,).
@@ -185,7 +203,8 @@ def steering_precision(moved: Movement) -> np.ndarray:
     """Does X move, and nothing else (founding plan, section 7; DESIGN, section 6)?
 
     max(on, 0) / (max(on, 0) + off) per steer: 1 is movement of the asked attribute only, 0 none of it or the wrong way.
-    `Movement.precision` is the same over mean movements, which small movements do not shake.
+    `Movement.precision` is the same over mean movements, which small movements do not shake. Both can be fooled by
+    answering every steer with the catalogue's most extreme items: read them beside `steering_aim`.
 
     Returns:
         One value per steer, 0 to 1, (steers,).
@@ -194,15 +213,35 @@ def steering_precision(moved: Movement) -> np.ndarray:
     return on / np.maximum(on + moved.off_axis, 1e-12)
 
 
+def steering_aim(moved: Movement, *, asked: float | np.ndarray = ASKED) -> np.ndarray:
+    """How near a steer comes to where it was asked to: precision that extreme items cannot fool.
+
+    A plain steer asks for `asked` ranks along one attribute and none along the others. It misses by |on - asked| + off,
+    and aim is 1 - miss / asked, cut off at -1: 1 is exactly the step and nothing else, 0 as good as not moving at all,
+    below 0 worse than that, such as going to the far end of the catalogue instead of one step.
+
+    Args:
+        moved: Movement of every steer.
+        asked: Ranks asked for, or what room there was, (steers,).
+
+    Returns:
+        One value per steer, -1 to 1, (steers,).
+    """
+    miss = np.abs(moved.on_axis - asked) + moved.off_axis
+    return np.maximum(1 - miss / np.maximum(asked, 1e-12), -1.0)
+
+
 class Reversal(NamedTuple):
-    """Per "go back"; both (returns,).
+    """Per "go back"; all (returns,), the first two NaN for a system without a position.
 
     Attributes:
-        cosine: Of the position after going back with the one before the steer, -1 to 1.
+        cosine: Of the position after going back with the one before the steer, -1 to 1 (the founding plan's figure).
+        recovery: Share of the steer's movement that was taken back, -1 to 1; 0 where the steer moved nothing.
         returned: Share of the items shown before the steer that are shown again, 0 to 1.
     """
 
     cosine: np.ndarray
+    recovery: np.ndarray
     returned: np.ndarray
 
 
@@ -210,14 +249,26 @@ def steering_reversibility(sessions: Sequence[RecordedSession]) -> Reversal:
     """Can a steer be taken back in words (founding plan, section 7)?
 
     Protocol: a turn, a steer, then "go back" in test wordings. The turn that goes back is compared with the one before
-    the steer. 1 and 1 are a perfect return; a system that ignores words shows none of the earlier items, because it has
-    shown them already.
+    the steer. The plan's cosine alone rewards a system that never moves, so recovery relates it to how far the steer
+    went: (cos(back, before) - cos(steered, before)) / (1 - cos(steered, before)), cut off at -1. 1 and 1 are a perfect
+    return; a system that ignores words has recovery 0 and shows none of the earlier items, because it has shown them
+    already.
     """
-    cosines, shares = [], []
+    cosines, recoveries, shares = [], [], []
     for session in sessions:
-        turns = [moment.turn for moment in moments(session)]
-        for earlier, turn in zip(turns, turns[2:], strict=False):
+        for earlier, steered, turn in zip(session.turns, session.turns[1:], session.turns[2:], strict=False):
             if turn.ask.kind is StepKind.BACK:
-                cosines.append(float(earlier.position @ turn.position))
+                cosine, recovery = _recovered(earlier.position, steered.position, turn.position)
+                cosines.append(cosine)
+                recoveries.append(recovery)
                 shares.append(len(set(earlier.shown) & set(turn.shown)) / max(len(earlier.shown), 1))
-    return Reversal(np.array(cosines), np.array(shares))
+    return Reversal(np.array(cosines), np.array(recoveries), np.array(shares))
+
+
+def _recovered(before: np.ndarray | None, steered: np.ndarray | None, back: np.ndarray | None) -> tuple[float, float]:
+    """Cosine with where the steer began, and the share of its movement that was taken back."""
+    if before is None or steered is None or back is None:
+        return float("nan"), float("nan")
+    cosine, left = float(before @ back), float(before @ steered)
+    recovery = (cosine - left) / (1 - left) if 1 - left > STILL else 0.0
+    return cosine, max(recovery, -1.0)

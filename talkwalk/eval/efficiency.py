@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from talkwalk.eval.clusters import nearest_centre
 from talkwalk.eval.ranking import RankingQuality, ranking_quality
 from talkwalk.eval.sessions import RecordedSession
 
@@ -36,41 +35,40 @@ def first_turn_relevance(answers: np.ndarray, distances: np.ndarray) -> np.ndarr
 
 
 def exploration_velocity(
-    sessions: Sequence[RecordedSession], centres: np.ndarray, *, turns: int = STAGES
+    sessions: Sequence[RecordedSession], regions: Mapping[str, int], *, turns: int = STAGES
 ) -> np.ndarray:
     """How fast does a person get around (founding plan, section 7)?
 
-    Protocol: a person asks for another category or another value each turn; count the regions of the space in which the
-    positions of the first `turns` turns lie. Range 1 to `turns`. Because nothing is shown twice, a system that ignores
-    the words drifts as well: read it beside the same figure of people who never say what they want.
+    Protocol: a person asks for another category or another value each turn; count the regions in which the first items
+    of the first `turns` answers lie. The regions are clusters of the items' metadata (`clusters.metadata_regions`), the
+    same for every system, with or without a space. Range 1 to `turns`. Because nothing is shown twice, a system that
+    ignores the words drifts as well: read it beside the same figure of people who never say what they want.
 
     Args:
         sessions: What was said and where it led; those with fewer turns are left out.
-        centres: Unit vectors of the regions, (regions, dim).
+        regions: Region of every item.
         turns: Turns that are looked at.
 
     Returns:
         One count per session, (sessions,).
     """
     reached = [
-        len(np.unique(nearest_centre(np.stack([t.position for t in session.turns[:turns]]), centres)))
+        len({regions[turn.shown[0]] for turn in session.turns[:turns] if turn.shown})
         for session in sessions
         if len(session.turns) >= turns
     ]
     return np.array(reached, dtype=np.float64)
 
 
-def cold_start_quality(scores: np.ndarray, targets: np.ndarray, blocked: np.ndarray, *, k: int = 10) -> RankingQuality:
+def cold_start_quality(places: np.ndarray, *, k: int = 10) -> RankingQuality:
     """How good is it for somebody new (founding plan, section 7)?
 
     Protocol: people whose profile training never saw, without any history, say a neutral sentence; the wanted item is
     their real test interaction, ranked among the full catalogue. What they had before cannot be it and is left out, for
-    the recommender as for popularity, which stands beside it. Hit rate and NDCG, range 0 to 1.
+    every system. Hit rate and NDCG, range 0 to 1.
 
     Args:
-        scores: Of every item, higher is better, (people, items).
-        targets: Index of the wanted item, (people,).
-        blocked: True for items that the person had before, (people, items).
+        places: Items that stand before the wanted one, (people,).
         k: Length of the answer.
     """
-    return ranking_quality(scores, targets, blocked, k=k)
+    return ranking_quality(places, k=k)

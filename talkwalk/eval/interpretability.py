@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from talkwalk.contrastive.smoothing import ordered_columns
-from talkwalk.contrastive.validation import STEPS, Encode, axis_paths
 from talkwalk.eval.controllability import categories_of
 from talkwalk.eval.sessions import RecordedSession, steers
 from talkwalk.index.catalog import Catalog
@@ -82,7 +80,8 @@ def _matched(labels: np.ndarray, categories: np.ndarray) -> np.ndarray:
 def steering_traceability(sessions: Sequence[RecordedSession], schema: Schema) -> np.ndarray:
     """Does the trace say what was asked (founding plan, section 7)?
 
-    Protocol: of the ordered attributes in a steer's `trace`, the one that moved most is the asked one, the asked way.
+    Protocol: of the ordered attributes in a steer's trace (the movement between the two answers, by the same function
+    for every system), the one that moved most is the asked one, the asked way.
     Steers along an ordered attribute with a trace only. Range 0 or 1; a system that moves at random has
     1 / (2 x ordered attributes).
 
@@ -100,30 +99,29 @@ def steering_traceability(sessions: Sequence[RecordedSession], schema: Schema) -
     return np.array(told)
 
 
-def axis_directions(encode: Encode, features: np.ndarray, schema: Schema) -> dict[str, np.ndarray]:
-    """Unit vector along which each ordered attribute grows, (dim,): mean movement of rows swept from 0.2 to 0.8.
+def axis_directions(vectors: np.ndarray, ranks: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Unit vector along which each ordered attribute grows in a system's space, (dim,).
+
+    Least squares of the item vectors on the catalogue ranks of all ordered attributes at once, so that an attribute's
+    direction holds nothing of those that it is correlated with. Missing ranks count as the middle.
 
     Args:
-        encode: Metadata encoder, features to unit vectors.
-        features: Some items, see `Schema.featurize`, (rows, width).
-        schema: Fitted schema.
+        vectors: Of every item, (items, dim).
+        ranks: Of every ordered attribute, NaN where missing, (items, axes).
+        names: Of the attributes, (axes,).
     """
-    low, high = round(0.2 * (STEPS - 1)), round(0.8 * (STEPS - 1))
-    columns = ordered_columns(schema)[: len(schema.ordered)]  # item attributes come first
-    directions = {}
-    for attribute, column in zip(schema.ordered, columns, strict=True):
-        paths = axis_paths(encode, features, column)
-        mean = (paths[:, high] - paths[:, low]).mean(axis=0)
-        directions[attribute.name] = mean / max(float(np.linalg.norm(mean)), 1e-12)
-    return directions
+    centred = np.nan_to_num(ranks - 0.5, nan=0.0)
+    table = np.concatenate([centred, np.ones((len(ranks), 1))], axis=1)
+    slopes = np.linalg.lstsq(table, vectors.astype(np.float64), rcond=None)[0][:-1]  # (axes, dim)
+    return {n: slope / max(float(np.linalg.norm(slope)), 1e-12) for n, slope in zip(names, slopes, strict=True)}
 
 
 def movement_alignment(sessions: Sequence[RecordedSession], directions: Mapping[str, np.ndarray]) -> np.ndarray:
     """Does the position move along the asked attribute (founding plan, section 7)?
 
     Protocol: for every steer along an ordered attribute that follows another turn, the cosine between the movement of
-    the position and the attribute's direction in the space, the asked way round. Range -1 to 1; 0 for a position that
-    does not move, and about 0 for one that moves anywhere.
+    the position and the attribute's direction in the system's space, the asked way round. Range -1 to 1; 0 for a
+    position that does not move, and about 0 for one that moves anywhere. Turns without a position are left out.
 
     Args:
         sessions: What was said and where it led.
@@ -135,8 +133,9 @@ def movement_alignment(sessions: Sequence[RecordedSession], directions: Mapping[
     cosines = []
     for moment in steers(sessions, [StepKind.DIRECTION]):
         ask = moment.turn.ask
-        if moment.before is not None and ask.subject is not None and ask.subject in directions:
-            moved = moment.turn.position - moment.before.position
+        before, now = moment.before.position if moment.before else None, moment.turn.position
+        if before is not None and now is not None and ask.subject is not None and ask.subject in directions:
+            moved = now - before
             along = directions[ask.subject] * int(ask.value or 0)
             cosines.append(float(moved @ along) / max(float(np.linalg.norm(moved)), 1e-12))
     return np.array(cosines)

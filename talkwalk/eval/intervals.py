@@ -13,6 +13,7 @@ import numpy as np
 
 ROUNDS = 1000
 LEVEL = 0.95
+CHUNK = 2_000_000  # drawn units that are held in memory at once
 
 
 class Interval(NamedTuple):
@@ -63,7 +64,28 @@ def bootstrap_mean(values: np.ndarray, *, seed: int = 0, rounds: int = ROUNDS, l
     values = np.asarray(values, dtype=np.float64)
     if not np.isfinite(values).all():
         raise ValueError(f"values must be finite, got {values[~np.isfinite(values)][0]}")
-    return bootstrap(lambda chosen: float(values[chosen].mean()), len(values), seed=seed, rounds=rounds, level=level)
+    if not len(values):
+        raise ValueError("units must be at least 1, got 0: there is nothing to measure")
+    rng, size = np.random.default_rng(seed), max(CHUNK // len(values), 1)
+    drawn = np.concatenate(
+        [
+            values[rng.integers(len(values), size=(min(size, rounds - start), len(values)))].mean(axis=1)
+            for start in range(0, rounds, size)
+        ]
+    )
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(values.mean()), float(low), float(high), len(values))
+
+
+def bootstrap_difference(ours: np.ndarray, theirs: np.ndarray, *, seed: int = 0) -> Interval:
+    """Mean of ours minus theirs over the same units, both (units,), with its paired bootstrap interval.
+
+    Raises:
+        ValueError: If the units are not the same in number, or there are none.
+    """
+    if ours.shape != theirs.shape:
+        raise ValueError(f"both sides must have the same units, got {len(ours)} and {len(theirs)}")
+    return bootstrap_mean(ours - theirs, seed=seed)
 
 
 def point(value: float, units: int) -> Interval:

@@ -1,23 +1,26 @@
-"""Real people: what they had, what they had next, and what the engine would have said first."""
+"""Real people: what they had, what they had next, and how a system ranks it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
-from talkwalk.engine.recommender import Recommender
-from talkwalk.eval.sessions import Opening
-from talkwalk.eval.unseen import head_positions
+from talkwalk.contrastive.holdout import user_split
+from talkwalk.eval.efficiency import cold_start_quality
+from talkwalk.eval.judge import Values
+from talkwalk.eval.ranking import place_of
+from talkwalk.eval.sanity import next_item_accuracy
+from talkwalk.eval.simulated_user import Voice
+from talkwalk.eval.system import Dialogue, System
+from talkwalk.eval.unseen import UNSEEN
+from talkwalk.eval.world import Measured, World
 from talkwalk.index.catalog import Catalog
-from talkwalk.llm.conversation import Conversation, Exchange
-from talkwalk.llm.hidden_states import hidden_states
-from talkwalk.projection.projection_head import CURRENT, SLOTS
-from talkwalk.projection.validation import blocked_items
 from talkwalk.schema import Row
 from talkwalk.splits import Split
+
+PLACE = 5  # of this part's draws
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,81 +46,65 @@ def people(catalog: Catalog) -> list[Person]:
     if inter is None or "split" not in inter:
         return []
     inter = inter[inter["item_id"].isin(catalog.items.index)].sort_values("timestamp", kind="stable")
-    found = []
-    for user_id, rows in inter.groupby("user_id", sort=True):
-        tested = rows[rows["split"] == Split.TEST.value]["item_id"].tolist()
-        before = rows[rows["split"] != Split.TEST.value]["item_id"].tolist()
-        if tested and tested[0] not in before:
-            profile = catalog.user(str(user_id)) if user_id in catalog.users.index else None
-            found.append(Person(str(user_id), profile or None, tuple(before), tested[0]))
-    return found
-
-
-def popularity(catalog: Catalog) -> np.ndarray:
-    """Training interactions of every item, (items,)."""
-    inter = catalog.interactions
-    if inter is None or "split" not in inter:
-        return np.zeros(len(catalog))
-    counts = inter[inter["split"] == Split.TRAIN.value]["item_id"].value_counts()
-    return counts.reindex(catalog.items.index).fillna(0).to_numpy(dtype=np.float64)
-
-
-def first_positions(recommender: Recommender, openings: Sequence[Opening], texts: Sequence[str]) -> np.ndarray:
-    """Where the first turn of every session would stand, as `Session.say` has it, in one batch, (sessions, dim).
-
-    Args:
-        recommender: Whose language model and head.
-        openings: Who starts.
-        texts: What they say first.
-    """
-    prompts, catalog = recommender.prompts, recommender.catalog
-    told = [
-        Conversation(prompts.opening(opening.user, catalog.rows(opening.history)), (Exchange(text),))
-        for opening, text in zip(openings, texts, strict=True)
+    before: dict[str, list[str]] = {}
+    tested: dict[str, str] = {}
+    for user_id, item_id, split in zip(inter["user_id"], inter["item_id"], inter["split"], strict=True):
+        if split == Split.TEST.value:
+            tested.setdefault(user_id, item_id)
+        else:
+            before.setdefault(user_id, []).append(item_id)
+    known = set(catalog.users.index)
+    return [
+        Person(
+            user_id,
+            (catalog.user(user_id) or None) if user_id in known else None,
+            tuple(before.get(user_id, ())),
+            target,
+        )
+        for user_id, target in sorted(tested.items())
+        if target not in before.get(user_id, ())
     ]
-    states = np.stack([turns[0] for turns in hidden_states(recommender.backend, told)])
-    anchors = np.zeros((len(openings), SLOTS, recommender.dim), dtype=np.float32)
-    for i, opening in enumerate(openings):
-        if opening.history:
-            anchors[i, CURRENT] = recommender.item_vector(opening.history[-1])
-        elif opening.user:
-            anchors[i, CURRENT] = recommender.encode_users([opening.user])[0]
-    return head_positions(recommender, states, anchors)
 
 
-class Rankings(NamedTuple):
-    """Everybody's catalogue, scored.
+def measure_people(system: System, world: World) -> Measured:
+    """Next items of everybody with their history, and of unseen people without."""
+    everybody, rng = people(world.catalog), world.rng(PLACE)
+    voice = Voice(world.words().words[UNSEEN].language, rng)
+    holdout, most = world.words().holdout, world.amounts.users
+    strangers = [p for p in everybody if p.profile and user_split(p.user_id, holdout) is Split.TEST]
+    if most and most < len(everybody):
+        everybody = [everybody[i] for i in sorted(rng.choice(len(everybody), size=most, replace=False))]
+        strangers = strangers[:most]
+    figures: dict[str, Values] = {}
+    for name, metric, persons, told in (
+        ("next_item", next_item_accuracy, everybody, True),
+        ("cold_start", cold_start_quality, strangers, False),
+    ):
+        if persons:
+            places = target_places(system, world.catalog, persons, [voice.next().text for _ in persons], told=told)
+            quality = metric(places, k=world.k)
+            for figure, array in quality._asdict().items():
+                units = (p.user_id for p in persons)
+                figures[f"{name}/{figure}{world.k}"] = dict(zip(units, array.tolist(), strict=True))
+    return Measured(figures)
 
-    Attributes:
-        scores: Cosine of every item with the position, (people, items).
-        popularity: Training interactions of every item, (people, items).
-        targets: Index of the test item, (people,).
-        blocked: True for the items that they had before, (people, items).
-    """
 
-    scores: np.ndarray
-    popularity: np.ndarray
-    targets: np.ndarray
-    blocked: np.ndarray
-
-
-def rankings(recommender: Recommender, persons: Sequence[Person], texts: Sequence[str], *, told: bool) -> Rankings:
-    """Score the catalogue for everybody after their first words.
+def target_places(
+    system: System, catalog: Catalog, persons: Sequence[Person], texts: Sequence[str], *, told: bool
+) -> np.ndarray:
+    """Where the wanted item stands in a ranking of everything that the person did not have, (people,).
 
     Args:
-        recommender: Scores.
+        system: Ranks.
+        catalog: Everything.
         persons: Who.
         texts: What each of them says.
-        told: Whether the recommender knows the history.
+        told: Whether the system knows the history.
     """
-    catalog = recommender.catalog
-    last = max(recommender.prompts.limits.history, 1)  # the engine reads nothing before these
-    openings = [Opening(p.profile, p.history[-last:] if told else ()) for p in persons]
-    row = {item_id: i for i, item_id in enumerate(catalog.ids)}
-    scores = first_positions(recommender, openings, texts) @ recommender.index.vectors(catalog.ids).T
-    return Rankings(
-        scores,
-        np.broadcast_to(popularity(catalog), scores.shape),
-        np.array([row[p.target] for p in persons]),
-        blocked_items([set(p.history) for p in persons], catalog.ids),
-    )
+    places = []
+    for person, text in zip(persons, texts, strict=True):
+        dialogue = Dialogue(text, person.profile, person.history if told else ())
+        had = set(person.history)
+        ranked = system.answer(dialogue, len(catalog)).ids
+        places.append(place_of(person.target, ranked, without=had, size=len(catalog) - len(had)))
+    return np.array(places, dtype=int)

@@ -1,63 +1,76 @@
-"""The benchmark's figures as a page and as data."""
+"""The benchmark's figures as a page, as data and as pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from itertools import groupby
+import importlib.metadata
+import importlib.util
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from talkwalk.eval.intervals import Interval
-from talkwalk.eval.sanity import COVERAGE_FLOOR, LATENCY_CEILING, TOP1_FLOOR
+import numpy as np
+
+from talkwalk.eval.intervals import Interval, bootstrap, bootstrap_difference, bootstrap_mean, point
+from talkwalk.eval.judge import Values
+from talkwalk.eval.results import Result
+from talkwalk.eval.sanity import COVERAGE_FLOOR, LATENCY_CEILING, TOP1_FLOOR, latency
+from talkwalk.eval.unseen import TRAINED
 from talkwalk.files import atomic_file, write_json
+from talkwalk.projection.validation import Movement
 
-TURNS = "turns"  # section of the simulated turns
-RIVALS = ("talkwalk", "no_llm", "oracle", "share_of_oracle")
+ORACLE = "oracle"
+NOT_APPLICABLE = "n/a"
+LATENCY = "latency"
+LOWER = ("turns_to_satisfaction", "off_axis", LATENCY)  # figures of which less is better
+ASIDE = ("shuffled", "without_steering", "random_speaker", "auc")  # figures that stand beside another one
+PACKAGES = ("talkwalk", "numpy", "torch", "transformers", "sentence-transformers", "faiss-cpu", "bm25s", "implicit")
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the founding plan's sanity row.
+class Metric(NamedTuple):
+    """A line of the founding plan's section 7.
 
     Attributes:
-        name: What is checked.
-        value: The figure.
-        bound: What it is compared with.
-        above: Whether it must lie above the bound, else below.
+        title: For people.
+        figure: Its name among the figures.
+        better: "up" or "down".
     """
 
-    name: str
-    value: float
-    bound: float
-    above: bool = True
-
-    @property
-    def met(self) -> bool:
-        return self.value > self.bound if self.above else self.value < self.bound
-
-    def line(self) -> str:
-        """Such as "top-1, unseen wordings: 0.213 (> 0.150) met"."""
-        sign = ">" if self.above else "<"
-        return f"{self.name}: {self.value:.3f} ({sign} {self.bound:.3f}) {'met' if self.met else 'MISSED'}"
+    title: str
+    figure: str
+    better: str = "up"
 
 
-def sanity_row(figures: Mapping[str, Interval]) -> list[Check]:
-    """The checks whose figures were measured; real people's next items are held against popularity's."""
-    checks = []
-    for figure, bound in (("top1", TOP1_FLOOR), ("coverage", COVERAGE_FLOOR)):
-        for name in sorted(n for n in figures if n.startswith(f"sanity/{figure}/")):
-            words = name.rpartition("/")[2].replace("_", " ")
-            checks.append(Check(f"{figure.replace('top1', 'top-1')}, {words}", figures[name].value, bound))
-    if "sanity/p50_seconds" in figures:
-        p50 = figures["sanity/p50_seconds"].value
-        checks.append(Check("half of the live turns within, seconds", p50, LATENCY_CEILING, above=False))
-    for name in sorted(n for n in figures if n.startswith("sanity/next_item/") and n.count("/") == 2):
-        popular = figures[f"{name}/popularity"].value
-        checks.append(
-            Check(f"next item, {name.rpartition('/')[2]}, against popularity's", figures[name].value, popular)
-        )
-    return checks
+def headlines(k: int) -> list[Metric]:
+    """The thirteen, in the plan's order."""
+    return [
+        Metric("steering entropy reduction", "entropy_reduction"),
+        Metric("turns to satisfaction", "turns_to_satisfaction", "down"),
+        Metric("controllable diversity gradient", "diversity_gradient"),
+        Metric("steering precision", "steering_precision"),
+        Metric("steering reversibility", "reversibility"),
+        Metric("embedding space coherence", "coherence"),
+        Metric("steering traceability", "traceability"),
+        Metric("first-turn relevance", "first_turn_relevance"),
+        Metric("exploration velocity", "exploration_velocity"),
+        Metric("cold-start quality", f"cold_start/ndcg{k}"),
+        Metric("nearest-neighbour accuracy", "nearest_neighbour_accuracy"),
+        Metric("catalogue coverage", "coverage"),
+        Metric("latency, median seconds", LATENCY, "down"),
+    ]
+
+
+class Difference(NamedTuple):
+    """The first system against the best of the others.
+
+    Attributes:
+        rival: The best of the others by mean, chosen after the fact.
+        interval: Paired difference over the units that both have, ours minus theirs.
+    """
+
+    rival: str
+    interval: Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,88 +78,293 @@ class Report:
     """A finished benchmark.
 
     Attributes:
-        subject: What was measured: bundle, language model, catalogue.
+        subject: What was measured on: bundle, language model, catalogue and its hash.
         settings: The benchmark's settings.
-        figures: Every figure by name; the part before the first slash is its section.
-        seconds: How long it took.
+        versions: Of Python and of what figures depend on.
+        figures: Per system every figure by name.
+        differences: Per figure the first system against the best of the others.
+        unsuited: Per system and part why there are no figures.
+        timings: Per system the seconds of every turn that somebody waited for; the only thing that differs from run to
+            run.
+        waited: Per system the median of those seconds.
+        paths: Per system where the first sessions went in two dimensions.
+        k: Length of the answers.
     """
 
     subject: Mapping[str, str]
     settings: Mapping[str, Any]
-    figures: Mapping[str, Interval]
-    seconds: float
+    versions: Mapping[str, str]
+    figures: Mapping[str, Mapping[str, Interval]]
+    differences: Mapping[str, Difference]
+    unsuited: Mapping[str, str]
+    timings: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    waited: Mapping[str, Interval] = field(default_factory=dict)
+    paths: Mapping[str, list[list[list[float]]]] = field(default_factory=dict)
+    k: int = 10
+
+    @property
+    def systems(self) -> list[str]:
+        """Names in the order of the settings, the oracle last."""
+        return list(self.figures)
+
+    def cells(self, metric: Metric) -> list[str]:
+        """One cell per system, without the oracle."""
+        return [
+            cell(self.waited.get(s) if metric.figure == LATENCY else self.figures[s].get(metric.figure))
+            for s in self.systems
+            if s != ORACLE
+        ]
+
+    def headlines(self) -> list[Metric]:
+        """The thirteen where simulated people were measured, else nothing."""
+        asked = set(self.settings.get("parts", ()))
+        return headlines(self.k) if {"simulated", "live"} & asked else []
 
     def text(self) -> str:
-        """Plain text for a terminal."""
-        lines = []
-        for section, names in _sections(self.figures):
-            lines += ["", section, *(f"  {n.partition('/')[2]:48} {cell(self.figures[n])}" for n in names)]
-        for words, rows in compared(self.figures).items():
-            lines += [
-                "",
-                f"turns of unseen conversations, {words}",
-                "  " + " " * 14 + "".join(f"{r:24}" for r in RIVALS),
-            ]
-            lines += [
-                f"  {name:14}" + "".join(f"{cell(c, units=False):24}" for c in cells) for name, cells in rows.items()
-            ]
-        checks = [f"  {check.line()}" for check in sanity_row(self.figures)]
-        return "\n".join([*self._head(), *(line.rstrip() for line in lines), "", "sanity row", *checks, ""])
-
-    def markdown(self) -> str:
-        """A page with one table per section."""
-        lines = ["# Benchmark", "", *(f"- {line}" for line in self._head()), "", "## sanity row", ""]
-        lines += [f"- {check.line()}" for check in sanity_row(self.figures)]
-        for words, rows in compared(self.figures).items():
-            lines += ["", f"## turns of unseen conversations, {words}", "", f"| figure | {' | '.join(RIVALS)} |"]
-            lines += ["|---" * (len(RIVALS) + 1) + "|"]
-            lines += [f"| {n} | {' | '.join(cell(c, units=False) for c in cells)} |" for n, cells in rows.items()]
-        for section, names in _sections(self.figures):
-            lines += ["", f"## {section}", "", "| figure | mean |", "|---|---|"]
-            lines += [f"| {name.partition('/')[2]} | {cell(self.figures[name])} |" for name in names]
+        """Plain text for a terminal: the thirteen metrics, or all figures where there are no such metrics."""
+        names = [s for s in self.systems if s != ORACLE]
+        lines = [*self._head(), ""]
+        rows = [
+            (m.title + (" (less is better)" if m.better == "down" else ""), self.cells(m)) for m in self.headlines()
+        ]
+        if not rows:
+            every = sorted({f for s in names for f in self.figures[s]})
+            rows = [(f, [cell(self.figures[s].get(f)) for s in names]) for f in every]
+        lines.append(" " * 42 + "".join(f"{name:>26}" for name in names))
+        lines += [f"{title:42}" + "".join(f"{c:>26}" for c in cells) for title, cells in rows]
+        lines += ["", *self.against(), *self.sanity_row(), *self._missing()]
         return "\n".join([*lines, ""])
 
+    def markdown(self) -> str:
+        """A page; what depends on the clock comes last."""
+        timed = [m for m in self.headlines() if m.figure == LATENCY]
+        names = [s for s in self.systems if s != ORACLE]
+        lines = ["# Benchmark", "", *(f"- {line}" for line in self._head())]
+        lines += [f"- seed {self.settings.get('seed')}; {', '.join(f'{n} {v}' for n, v in self.versions.items())}"]
+        if self.headlines():
+            lines += ["", "## The thirteen metrics", "", *_table("metric", names, [
+                (m.title + (" (less is better)" if m.better == "down" else ""), self.cells(m))
+                for m in self.headlines() if m.figure != LATENCY
+            ])]  # fmt: skip
+            lines += ["", "![the metrics with intervals](bars.png)", "", "![sessions in two dimensions](paths.png)"]
+        else:
+            lines += ["", "![every figure with intervals](bars.png)"]
+        lines += ["", "## Against the best rival", "", *(f"- {line}" for line in self.against())]
+        lines += ["", "## Sanity", "", *(f"- {line}" for line in self.sanity_row())]
+        lines += [f"- {line}" for line in self._missing()]
+        for title, figures in self.groups().items():
+            rows = [(f, [cell(self.figures[s].get(f), units=True) for s in self.systems]) for f in figures]
+            lines += ["", f"## {title}", "", *_table("figure", self.systems, rows)]
+        if timed:
+            lines += ["", "## Latency", "", *_table("metric", names, [(m.title, self.cells(m)) for m in timed])]
+            lines += ["", *(f"- {line}" for line in self.latency_checks()), "", "![seconds of a turn](latency.png)"]
+        return "\n".join([*lines, ""])
+
+    def groups(self) -> dict[str, list[str]]:
+        """Every figure, by the table that it belongs to."""
+        every = sorted({f for figures in self.figures.values() for f in figures})
+        trained = [f for f in every if f.endswith(f"/{TRAINED}")]
+        groups = {"Every figure, unseen wordings": [f for f in every if f not in trained], "Trained wordings": trained}
+        return {title: figures for title, figures in groups.items() if figures}
+
+    def against(self) -> list[str]:
+        """One line per figure: the first system against the best of the others."""
+        first = self.systems[0] if self.systems else ""
+        lines = []
+        for figure, (rival, found) in self.differences.items():
+            sign = -1 if figure.startswith(LOWER) else 1
+            low, high = sorted((sign * (found.low or 0.0), sign * (found.high or 0.0)))
+            verdict = "ahead of" if low > 0 else "behind" if high < 0 else "level with"
+            lines.append(f"{figure}: {first} {verdict} {rival}, difference {cell(found, units=True)}")
+        return lines
+
+    def sanity_row(self) -> list[str]:
+        """The founding plan's floors, for the first system."""
+        first = self.figures[self.systems[0]] if self.systems else {}
+        floors = (("nearest_neighbour_accuracy", TOP1_FLOOR), ("coverage", COVERAGE_FLOOR))
+        return [check(figure, first[figure].value, floor) for figure, floor in floors if figure in first]
+
+    def latency_checks(self) -> list[str]:
+        """The founding plan's ceiling, for the first system."""
+        found = self.waited.get(self.systems[0])
+        return [check("median seconds of a turn", found.value, LATENCY_CEILING, above=False)] if found else []
+
     def save(self, folder: Path) -> None:
-        """Write report.json and report.md, each whole or not at all."""
-        data = {
-            "subject": dict(self.subject),
-            "settings": dict(self.settings),
-            "seconds": round(self.seconds, 1),
-            "figures": {name: interval._asdict() for name, interval in self.figures.items()},
-            "sanity": [{**asdict(check), "met": check.met} for check in sanity_row(self.figures)],
-        }
-        write_json(folder / "report.json", data)
+        """Write report.json, report.md and, where matplotlib is installed, the pictures; each whole or not at all."""
+        write_json(folder / "report.json", self.data())
         with atomic_file(folder / "report.md") as temporary:
             temporary.write_text(self.markdown())
+        if importlib.util.find_spec("matplotlib") is not None:
+            from talkwalk.eval.pictures import draw
+
+            draw(self, folder)
+
+    def data(self) -> dict[str, Any]:
+        """Everything, as JSON has it; `timings` alone depends on the clock."""
+        return {
+            "subject": dict(self.subject),
+            "settings": dict(self.settings),
+            "versions": dict(self.versions),
+            "figures": {s: {f: i._asdict() for f, i in figures.items()} for s, figures in self.figures.items()},
+            "differences": {f: {"rival": d.rival, **d.interval._asdict()} for f, d in self.differences.items()},
+            "unsuited": dict(self.unsuited),
+            "paths": dict(self.paths),
+            "timings": {s: interval._asdict() for s, interval in self.waited.items()},
+        }
 
     def _head(self) -> list[str]:
-        subject = ", ".join(f"{name} {value}" for name, value in self.subject.items())
-        return [subject, f"measured in {self.seconds:.0f} s; mean [95 % bootstrap interval] over units"]
+        subject = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in self.subject.items())
+        return [
+            subject,
+            "mean [95 % bootstrap interval over units]; n/a: the system has nothing that could be measured",
+        ]
+
+    def _missing(self) -> list[str]:
+        return [f"{name}: not measured, {reason}" for name, reason in self.unsuited.items()]
 
 
-def _sections(figures: Mapping[str, Interval]) -> list[tuple[str, list[str]]]:
-    """Names by section; simulated turns have a table of their own."""
+class _Median:
+    """Median seconds over chosen turns."""
 
-    def section(name: str) -> str:
-        return name.partition("/")[0]
+    def __init__(self, seconds: np.ndarray) -> None:
+        self.seconds = seconds
 
-    names = sorted(name for name in figures if section(name) != TURNS)
-    return [(title, list(group)) for title, group in groupby(names, key=section)]
-
-
-def compared(figures: Mapping[str, Interval]) -> dict[str, dict[str, list[Interval | None]]]:
-    """Figures of simulated turns, named turns/words/rival/figure: per words and figure, one cell per rival."""
-    tables: dict[str, dict[str, list[Interval | None]]] = {}
-    for name in sorted(n for n in figures if n.startswith(f"{TURNS}/")):
-        _, words, _, figure = name.split("/")
-        cells = [figures.get(f"{TURNS}/{words}/{rival}/{figure}") for rival in RIVALS]
-        tables.setdefault(words.replace("_", " "), {})[figure] = cells
-    return tables
+    def __call__(self, chosen: np.ndarray) -> float:
+        return latency(self.seconds[chosen], percent=50)
 
 
-def cell(interval: Interval | None, *, units: bool = True) -> str:
-    """Such as "0.611 [0.580, 0.640] n=300"; empty for a figure that was not measured."""
+def build_report(
+    results: Sequence[Result], subject: Mapping[str, str], settings: Mapping[str, Any], *, k: int, seed: int
+) -> Report:
+    """Means, intervals and differences of what was measured.
+
+    Args:
+        results: Every system in every part, the system that is held against the others first.
+        subject: What was measured on.
+        settings: The benchmark's settings.
+        k: Length of the answers.
+        seed: Of the bootstrap.
+    """
+    values: dict[str, dict[str, Values]] = {}
+    timings: dict[str, Sequence[float]] = {}
+    paths: dict[str, list[list[list[float]]]] = {}
+    unsuited: dict[str, str] = {}
+    for result in results:
+        values.setdefault(result.system, {}).update(result.figures)
+        if result.seconds:
+            timings[result.system] = result.seconds
+        if result.paths:
+            paths[result.system] = result.paths
+        if result.unsuited:
+            unsuited[result.system] = result.unsuited
+    figures = {system: _intervals(named, seed) for system, named in values.items()}
+    if ORACLE in values:
+        for system in (s for s in values if s != ORACLE):
+            figures[system] |= oracle_shares(values[system], values[ORACLE], k=k, seed=seed)
+    first = next(iter(values), "")
+    rivals = {s: v for s, v in values.items() if s not in (first, ORACLE)}
+    differences = {
+        figure: found
+        for figure in sorted(values.get(first, {}))
+        if not figure.endswith(ASIDE) and (found := best_rival(figure, values[first][figure], rivals, seed)) is not None
+    }
+    waited = {s: bootstrap(_Median(np.array(times)), len(times)) for s, times in timings.items()}
+    return Report(subject, settings, versions(), figures, differences, unsuited, timings, waited, paths, k)
+
+
+def _intervals(named: Mapping[str, Values], seed: int) -> dict[str, Interval]:
+    """Mean and interval of every figure, and precision as the ratio of mean movements (DESIGN, section 6)."""
+    figures = {
+        name: point(values["run"], 1) if list(values) == ["run"] else bootstrap_mean(_array(values), seed=seed)
+        for name, values in named.items()
+        if values
+    }
+    for tail in ("", f"/{TRAINED}"):
+        if f"on_axis{tail}" in named:
+            on, off = (_array(named[f"{side}_axis{tail}"]) for side in ("on", "off"))
+            figures[f"precision{tail}"] = bootstrap(_Precision(on, off), len(on), seed=seed)
+    return dict(sorted(figures.items()))
+
+
+def oracle_shares(
+    ours: Mapping[str, Values], oracle: Mapping[str, Values], *, k: int, seed: int
+) -> dict[str, Interval]:
+    """R@k, direction and precision as shares of the oracle's on the same turns (DESIGN, section 6)."""
+    shares: dict[str, Interval] = {}
+    for name in (f"r{k}", "direction", "steering_precision"):
+        if name in ours and name in oracle:
+            keys = [key for key in ours[name] if key in oracle[name]]
+            mine, theirs = (np.array([side[name][key] for key in keys]) for side in (ours, oracle))
+            if len(keys) and theirs.any():
+                shares[f"share_of_oracle/{name}"] = bootstrap(_Ratio(mine, theirs), len(keys), seed=seed)
+    return shares
+
+
+class _Precision:
+    """`Movement.precision` over chosen steers."""
+
+    def __init__(self, on: np.ndarray, off: np.ndarray) -> None:
+        self.on, self.off = on, off
+
+    def __call__(self, chosen: np.ndarray) -> float:
+        return Movement(self.on[chosen], self.off[chosen]).precision
+
+
+class _Ratio:
+    """mean(mine) / mean(theirs) over chosen units."""
+
+    def __init__(self, mine: np.ndarray, theirs: np.ndarray) -> None:
+        self.mine, self.theirs = mine, theirs
+
+    def __call__(self, chosen: np.ndarray) -> float:
+        return float(self.mine[chosen].mean() / max(self.theirs[chosen].mean(), 1e-12))
+
+
+def best_rival(figure: str, ours: Values, rivals: Mapping[str, Mapping[str, Values]], seed: int) -> Difference | None:
+    """Ours minus the best rival's, over the units that both have; None without a rival, or with the run as unit."""
+    sign = -1 if figure.startswith(LOWER) else 1
+    means = {s: sign * float(np.mean(_array(v[figure]))) for s, v in rivals.items() if v.get(figure)}
+    if not means or list(ours) == ["run"]:
+        return None
+    rival = max(means, key=lambda s: means[s])
+    theirs = rivals[rival][figure]
+    keys = [key for key in ours if key in theirs]
+    if not keys:
+        return None
+    both = (np.array([side[key] for key in keys]) for side in (ours, theirs))
+    return Difference(rival, bootstrap_difference(*both, seed=seed))
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that figures depend on, where they are installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def check(name: str, value: float, bound: float, *, above: bool = True) -> str:
+    """Such as "coverage: 0.213 (> 0.300) MISSED"."""
+    met = value > bound if above else value < bound
+    return f"{name}: {value:.3f} ({'>' if above else '<'} {bound:.3f}) {'met' if met else 'MISSED'}"
+
+
+def cell(interval: Interval | None, *, units: bool = False) -> str:
+    """Such as "0.611 [0.580, 0.640] n=300"; "n/a" for a figure that was not measured."""
     if interval is None:
-        return ""
+        return NOT_APPLICABLE
     spread = "" if interval.low is None else f" [{interval.low:.3f}, {interval.high:.3f}]"
     return f"{interval.value:.3f}{spread}{f' n={interval.units}' if units else ''}"
+
+
+def _array(values: Values) -> np.ndarray:
+    return np.array(list(values.values()), dtype=np.float64)
+
+
+def _table(corner: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+    """A Markdown table."""
+    head = [f"| {corner} | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    return [*head, *(f"| {title} | {' | '.join(cells)} |" for title, cells in rows)]

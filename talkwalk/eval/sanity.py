@@ -52,17 +52,15 @@ def latency(seconds: np.ndarray, *, percent: float) -> float:
     return float(np.percentile(seconds, percent))
 
 
-def next_item_accuracy(scores: np.ndarray, targets: np.ndarray, blocked: np.ndarray, *, k: int = 10) -> RankingQuality:
+def next_item_accuracy(places: np.ndarray, *, k: int = 10) -> RankingQuality:
     """What ranking people expect of any recommender; popularity stands beside it.
 
-    Protocol: a person's profile, the last items of their history, and a neutral sentence in test wordings; the wanted
+    Protocol: a person's profile, their history, and a neutral sentence in test wordings; the wanted
     item is their real test interaction (the last one by time), ranked among the full catalogue without what they had
     before. Hit rate and NDCG, range 0 to 1.
 
     Args:
-        scores: Of every item, higher is better, (people, items).
-        targets: Index of the wanted item, (people,).
-        blocked: True for items that the person had before, (people, items).
+        places: Items that stand before the wanted one, (people,).
         k: Length of the answer.
     """
-    return ranking_quality(scores, targets, blocked, k=k)
+    return ranking_quality(places, k=k)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from talkwalk.engine.recommender import Recommender
-from talkwalk.engine.turn import Turn
+from talkwalk.engine.trace import movement_trace
+from talkwalk.eval.system import Dialogue, Said, System
+from talkwalk.index.catalog import Catalog
 from talkwalk.projection.walks import Step, StepKind
 from talkwalk.schema import Row
 
@@ -48,30 +50,16 @@ class RecordedTurn:
     Attributes:
         ask: What was said and meant.
         shown: Ids of the answer, the best first.
-        scores: Their cosines with the position, (shown,).
-        position: Where the conversation stood, unit vector (dim,).
-        trace: The engine's account of the movement, see `talkwalk.engine.turn.Turn`.
+        position: Where the conversation stood, unit vector (dim,); None for a system without one.
+        trace: How the answer moved, as `talkwalk.engine.trace.movement_trace` has it.
         seconds: From the words to the answer.
     """
 
     ask: Ask
     shown: tuple[str, ...]
-    scores: np.ndarray
-    position: np.ndarray
-    trace: dict[str, float]
-    seconds: float
-
-    @classmethod
-    def of_turn(cls, ask: Ask, turn: Turn) -> RecordedTurn:
-        """The record of an engine's answer."""
-        return cls(
-            ask,
-            tuple(item.id for item in turn.items),
-            np.array([item.score for item in turn.items]),
-            turn.position,
-            turn.trace,
-            sum(turn.timings.values()),
-        )
+    position: np.ndarray | None = None
+    trace: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +75,11 @@ class RecordedSession:
     turns: tuple[RecordedTurn, ...]
     user: Row | None = None
     history: tuple[str, ...] = ()
+
+    def dialogue(self, ask: Ask) -> Dialogue:
+        """What a system is told when this is said next."""
+        said = tuple(Said(turn.ask.text, turn.shown) for turn in self.turns)
+        return Dialogue(ask.text, self.user, self.history, said, diversity=ask.diversity)
 
 
 class Moment(NamedTuple):
@@ -135,40 +128,62 @@ Speaker = Callable[[RecordedSession], Ask | None]
 """A person: hears the session so far, says what comes next or None to leave."""
 
 
-def converse(recommender: Recommender, opening: Opening, speaker: Speaker, *, k: int = 10) -> RecordedSession:
-    """Let a person talk with a recommender until they leave.
+def reply(system: System, catalog: Catalog, session: RecordedSession, ask: Ask, *, k: int) -> RecordedTurn:
+    """The system's answer to what is said next, timed.
+
+    Raises:
+        ValueError: If the answer breaks the protocol: too long, an id twice, or an id that is not in the catalogue.
+    """
+    dialogue = session.dialogue(ask)
+    started = time.perf_counter()
+    answer = system.answer(dialogue, k)
+    seconds = time.perf_counter() - started
+    check_ids(system, answer.ids, catalog, k)
+    before = session.turns[-1].shown if session.turns else session.history[-1:]
+    trace = movement_trace(catalog, before, answer.ids)
+    return RecordedTurn(ask, tuple(answer.ids), answer.position, trace, seconds)
+
+
+def check_ids(system: System, ids: Sequence[str], catalog: Catalog, k: int) -> None:
+    """Raise `ValueError` where an answer breaks the protocol."""
+    if len(ids) > k or len(set(ids)) < len(ids):
+        raise ValueError(f"{system.name} must answer with at most {k} different ids, got {len(ids)}: {list(ids)[:20]}")
+    catalog.check_ids(ids)
+
+
+def converse(system: System, catalog: Catalog, opening: Opening, speaker: Speaker, *, k: int = 10) -> RecordedSession:
+    """Let a person talk with a system until they leave.
 
     Args:
-        recommender: Answers.
+        system: Answers; fitted on the catalogue.
+        catalog: What it recommends from.
         opening: Who starts.
         speaker: Says the next thing; leaves by saying None.
         k: Length of the answers.
     """
-    session = recommender.session(user=opening.user, history=opening.history)
     record = RecordedSession((), opening.user, opening.history)
     for _ in range(MOST_TURNS):
         ask = speaker(record)
         if ask is None:
             break
-        turn = RecordedTurn.of_turn(ask, session.say(ask.text, k=k, diversity=ask.diversity))
+        turn = reply(system, catalog, record, ask, k=k)
         record = RecordedSession((*record.turns, turn), opening.user, opening.history)
     return record
 
 
-def play(recommender: Recommender, opening: Opening, script: Sequence[Ask], *, k: int = 10) -> RecordedSession:
+def play(system: System, catalog: Catalog, opening: Opening, script: Sequence[Ask], *, k: int = 10) -> RecordedSession:
     """Say a script's lines one after the other."""
 
     def speaker(session: RecordedSession) -> Ask | None:
         return script[len(session.turns)] if len(session.turns) < len(script) else None
 
-    return converse(recommender, opening, speaker, k=k)
+    return converse(system, catalog, opening, speaker, k=k)
 
 
-def play_each(recommender: Recommender, opening: Opening, asks: Sequence[Ask], *, k: int = 10) -> RecordedSession:
-    """Say every line as the first one: each is taken back before the next."""
-    session = recommender.session(user=opening.user, history=opening.history)
-    turns = []
-    for ask in asks:
-        turns.append(RecordedTurn.of_turn(ask, session.say(ask.text, k=k, diversity=ask.diversity)))
-        session.undo()
-    return RecordedSession(tuple(turns), opening.user, opening.history)
+def play_each(
+    system: System, catalog: Catalog, opening: Opening, asks: Sequence[Ask], *, k: int = 10
+) -> RecordedSession:
+    """Say every line as the first one, as if the others had not been said."""
+    fresh = RecordedSession((), opening.user, opening.history)
+    turns = tuple(reply(system, catalog, fresh, ask, k=k) for ask in asks)
+    return RecordedSession(turns, opening.user, opening.history)

@@ -1,12 +1,14 @@
-"""People made of a goal and wordings, who talk with the engine."""
+"""People made of a goal, a temperament and wordings, who talk with a system."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Sequence
+from enum import Enum
 
 import numpy as np
 
-from talkwalk.eval.controllability import PATIENCE, categories_of
+from talkwalk.eval.controllability import LOOKS, PATIENCE, categories_of
 from talkwalk.eval.sessions import Ask, RecordedSession
 from talkwalk.index.catalog import Catalog
 from talkwalk.projection.steering_language import SteeringLanguage
@@ -14,6 +16,33 @@ from talkwalk.projection.validation import rank_table
 from talkwalk.projection.walks import StepKind
 
 ROOM = 0.15  # ranks that must be left before the end of an axis to ask for more of it
+CONTRARY = 3  # a contradictory person asks for the opposite every so many turns
+DOUBT = 0.4  # how often an indecisive person says nothing of what they want
+OPENINGS = (
+    "thanks, I had a look at that one",
+    "my sister was asking me about that only yesterday",
+    "sorry, I was on the phone just now",
+    "we are still deciding over dinner here",
+    "you know how it is after a long week",
+)
+CLOSINGS = (
+    "but take your time",
+    "if that is not too much trouble",
+    "and then I really have to walk the dog",
+    "anyway, that is what I was thinking",
+    "and please tell me if I talk too much",
+)
+HEDGES = ("hmm, maybe", "I am not sure, perhaps", "well, possibly", "I keep changing my mind, but", "let me think,")
+
+
+class Temperament(str, Enum):
+    """How somebody says what they want."""
+
+    PLAIN = "plain"
+    TERSE = "terse"  # in the shortest wordings there are
+    CHATTY = "chatty"  # between sentences about something else
+    INDECISIVE = "indecisive"  # hedged, and 2 times in 5 not at all
+    CONTRADICTORY = "contradictory"  # every third time the opposite
 
 
 class Voice:
@@ -22,10 +51,11 @@ class Voice:
     Args:
         language: Steering wordings.
         rng: Chooses among them.
+        terse: Only the shortest quarter of the wordings.
     """
 
-    def __init__(self, language: SteeringLanguage, rng: np.random.Generator) -> None:
-        self.language, self.rng = language, rng
+    def __init__(self, language: SteeringLanguage, rng: np.random.Generator, *, terse: bool = False) -> None:
+        self.language, self.rng, self.terse = language, rng, terse
 
     def direction(self, axis: str, sign: int) -> Ask:
         """More (+1) or less (-1) of an ordered attribute."""
@@ -46,6 +76,8 @@ class Voice:
         return Ask(self._pick(self.language.next), StepKind.NEXT)
 
     def _pick(self, wordings: Sequence[str]) -> str:
+        if self.terse:
+            wordings = sorted(wordings, key=len)[: max(len(wordings) // 4, 1)]
         return wordings[int(self.rng.integers(len(wordings)))]
 
 
@@ -90,6 +122,29 @@ class Wanderer:
         return [self.voice.switch(attribute, value) for attribute, value in others]
 
 
+class Babbler:
+    """Asks for something at random each turn, until what they have in mind happens to be shown.
+
+    Args:
+        catalog: What is recommended.
+        voice: Finds the words.
+        pleasing: Ids that satisfy.
+        patience: Most turns.
+    """
+
+    def __init__(self, catalog: Catalog, voice: Voice, pleasing: Collection[str], *, patience: int = PATIENCE) -> None:
+        self.voice, self.pleasing, self.patience = voice, set(pleasing), patience
+        kinds = [StepKind.DIRECTION, StepKind.SWITCH]
+        plan = [kinds[int(voice.rng.integers(len(kinds)))] for _ in range(patience)]
+        self._wanderer = Wanderer(catalog, voice, voice.next(), plan)
+
+    def __call__(self, session: RecordedSession) -> Ask | None:
+        shown = session.turns[-1].shown if session.turns else ()
+        if len(session.turns) >= self.patience or self.pleasing & set(shown[:LOOKS]):
+            return None
+        return self._wanderer(session)
+
+
 class Seeker:
     """Has an item in mind and names, turn by turn, the attribute in which the first item shown is furthest from it.
 
@@ -98,24 +153,45 @@ class Seeker:
 
     Args:
         catalog: What is recommended.
-        voice: Finds the words.
+        voice: Finds the words; terse people need a terse one.
         target: The item in mind.
         pleasing: Ids that satisfy, see `controllability.satisfying`.
         patience: Most turns.
+        temperament: How they say it.
     """
 
     def __init__(
-        self, catalog: Catalog, voice: Voice, target: str, pleasing: Collection[str], *, patience: int = PATIENCE
+        self,
+        catalog: Catalog,
+        voice: Voice,
+        target: str,
+        pleasing: Collection[str],
+        *,
+        patience: int = PATIENCE,
+        temperament: Temperament = Temperament.PLAIN,
     ) -> None:
         self.catalog, self.voice, self.target, self.pleasing = catalog, voice, target, set(pleasing)
-        self.patience = patience
+        self.patience, self.temperament = patience, temperament
         self._ranks, self._row = rank_table(catalog), {item_id: i for i, item_id in enumerate(catalog.ids)}
 
     def __call__(self, session: RecordedSession) -> Ask | None:
         shown = session.turns[-1].shown if session.turns else session.history[-1:]
-        if len(session.turns) >= self.patience or (session.turns and self.pleasing & set(shown)):
+        if len(session.turns) >= self.patience or (session.turns and self.pleasing & set(shown[:LOOKS])):
             return None
-        return self.widest(shown[0]) if shown else self.voice.next()
+        return self._said(self.widest(shown[0]) if shown else self.voice.next(), len(session.turns))
+
+    def _said(self, ask: Ask, turn: int) -> Ask:
+        """The wish as this person says it."""
+        rng = self.voice.rng
+        if self.temperament is Temperament.CHATTY:
+            before, after = (side[int(rng.integers(len(side)))] for side in (OPENINGS, CLOSINGS))
+            return dataclasses.replace(ask, text=f"{before}, {ask.text}, {after}")
+        if self.temperament is Temperament.INDECISIVE:
+            wish = self.voice.next() if rng.random() < DOUBT else ask
+            return dataclasses.replace(wish, text=f"{HEDGES[int(rng.integers(len(HEDGES)))]} {wish.text}")
+        if self.temperament is Temperament.CONTRADICTORY and turn % CONTRARY == 1 and ask.kind is StepKind.DIRECTION:
+            return self.voice.direction(str(ask.subject), -int(ask.value or 0))
+        return ask
 
     def widest(self, here: str) -> Ask:
         """Words for the widest gap between an item and the target."""

@@ -14,8 +14,9 @@ from talkwalk.contrastive.space import Space
 from talkwalk.contrastive.text_encoder import SentenceEncoder
 from talkwalk.contrastive.validation import top1
 from talkwalk.eval.intervals import Interval, bootstrap
-from talkwalk.eval.people import Person, popularity
+from talkwalk.eval.people import Person
 from talkwalk.eval.ranking import ndcg_at, target_ranks
+from talkwalk.eval.rivals.baselines import popularity
 from talkwalk.index.catalog import Catalog
 from talkwalk.llm.prompt_text import Verbosity, item_text, user_text
 from talkwalk.projection.validation import blocked_items

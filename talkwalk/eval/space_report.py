@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from talkwalk.eval.intervals import Interval
-from talkwalk.eval.report import Check, cell
+from talkwalk.eval.report import cell
 from talkwalk.files import atomic_file, write_json
 
 # What a space should reach: where the figures stand, the bound, and whether they must lie above it.
@@ -24,6 +24,32 @@ GOALS = (
     ("cold start/R@1/ratio", 0.9, True),
     ("speed/metadata rows/seconds per million", 60.0, False),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A goal and the figure that it is about.
+
+    Attributes:
+        name: What is checked.
+        value: The figure.
+        bound: What it is compared with.
+        above: Whether it must lie above the bound, else below.
+    """
+
+    name: str
+    value: float
+    bound: float
+    above: bool = True
+
+    @property
+    def met(self) -> bool:
+        return self.value > self.bound if self.above else self.value < self.bound
+
+    def line(self) -> str:
+        """Such as "top-1, unseen wordings: 0.213 (> 0.150) met"."""
+        sign = ">" if self.above else "<"
+        return f"{self.name}: {self.value:.3f} ({sign} {self.bound:.3f}) {'met' if self.met else 'MISSED'}"
 
 
 def checks(figures: Mapping[str, Interval]) -> list[Check]:

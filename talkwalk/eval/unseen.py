@@ -1,28 +1,24 @@
-"""Unseen simulated conversations, read in one batch and judged as in training."""
+"""What training kept for testing: wordings, people, and simulated conversations as every system is told them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
+from talkwalk.bundle import Bundle
 from talkwalk.config import HoldoutConfig, WalksConfig
-from talkwalk.contrastive.descriptions import Descriptions
-from talkwalk.engine.recommender import Recommender
-from talkwalk.eval.intervals import Interval, bootstrap, bootstrap_mean, point
-from talkwalk.index.metadata_distance import MetadataTable
-from talkwalk.projection import losses
-from talkwalk.projection.projection_head import CURRENT
-from talkwalk.projection.steering_language import SteeringLanguage
-from talkwalk.projection.turns import TurnTable, TurnTables
-from talkwalk.projection.validation import CHANGES, Movement, TurnFigures, turn_figures
-from talkwalk.projection.walks import StepKind, Walk, Walker, draw_walks, profiles
+from talkwalk.contrastive.descriptions import Descriptions, load_descriptions
+from talkwalk.eval.system import Dialogue, Said
+from talkwalk.index.catalog import Catalog
+from talkwalk.projection.steering_language import SteeringLanguage, load_steering
+from talkwalk.projection.walks import Step, Walk, Walker, draw_walks, profiles
 from talkwalk.splits import Split
 
-TEXT_WEIGHT = 2.0  # of the words against the last item, for the rival without a language model
+TRAINED, UNSEEN = "trained_wordings", "unseen_wordings"
 
 
 class Words(NamedTuple):
@@ -52,128 +48,72 @@ def split_words(descriptions: Descriptions, language: SteeringLanguage, holdout:
     test, valid = holdout.wordings, holdout.valid
     return {
         name: Words(descriptions.part(split, test=test, valid=valid), language.part(split, test=test, valid=valid))
-        for name, split in (("trained_wordings", Split.TRAIN), ("unseen_wordings", Split.TEST))
+        for name, split in ((TRAINED, Split.TRAIN), (UNSEEN, Split.TEST))
     }
+
+
+def unseen_by(bundle: Bundle, catalog: Catalog, descriptions: str | Path) -> Unseen:
+    """What a bundle's training kept for testing.
+
+    Args:
+        bundle: Says what was held out.
+        catalog: Whose attributes the words are about.
+        descriptions: Folder of description files; empty for the bundle's own copy.
+
+    Raises:
+        ValueError: If the bundle does not say, or has no descriptions when they are asked of it.
+    """
+    folder = Path(descriptions) if str(descriptions) else bundle.folder and bundle.folder / "descriptions"
+    if not folder:
+        raise ValueError("descriptions must be a folder: this bundle was not opened from one, it has no copy")
+    holdout = HoldoutConfig(**_setting(bundle.configs, "contrastive", "holdout"))
+    walks = WalksConfig(**_setting(bundle.configs, "projection", "walks"))
+    schema = catalog.schema
+    words = split_words(load_descriptions(folder, schema), load_steering(folder, schema), holdout)
+    return Unseen(holdout, walks, words)
+
+
+def _setting(configs: Mapping[str, Any], phase: str, name: str) -> dict[str, Any]:
+    try:
+        return dict(configs[phase][name])
+    except KeyError:
+        raise ValueError(
+            f"the bundle does not hold {phase}.{name} of its training: what it has not seen is unknown"
+        ) from None
 
 
 def unseen_walks(
-    recommender: Recommender, words: Words, unseen: Unseen, count: int, rng: np.random.Generator
+    catalog: Catalog, words: Words, unseen: Unseen, count: int, rng: np.random.Generator, *, wish: bool = False
 ) -> list[Walk]:
-    """Conversations of people that training did not see, over all items."""
-    walker = Walker(recommender.catalog, words.descriptions, words.language, unseen.walks)
-    return draw_walks(walker, profiles(recommender.catalog, unseen.holdout, Split.TEST), count, rng)
+    """Conversations of people that training did not see, over all items; with `wish` they are one wish long."""
+    walker = Walker(catalog, words.descriptions, words.language, unseen.walks)
+    return draw_walks(walker, profiles(catalog, unseen.holdout, Split.TEST), count, rng, wish=wish)
 
 
-def read_walks(recommender: Recommender, words: Words, walks: list[Walk], rng: np.random.Generator) -> TurnTable:
-    """Every turn of the walks, through the language model in one batch."""
-    tables = TurnTables(recommender.bundle.space, recommender.catalog, words.descriptions, recommender.backend)
-    return tables.build(walks, [losses.no_context_drop(walk.history) for walk in walks], rng)
-
-
-@torch.inference_mode()
-def head_positions(recommender: Recommender, states: np.ndarray, anchors: np.ndarray) -> np.ndarray:
-    """Where the bundle's head puts every turn, (turns, dim)."""
-    head = recommender.bundle.head
-    return np.asarray(head(torch.as_tensor(states), torch.as_tensor(anchors)).positions.numpy())
-
-
-def without_llm(recommender: Recommender, table: TurnTable) -> np.ndarray:
-    """The rival without a language model: last item (or profile) plus twice the embedded words, (turns, dim)."""
-    said = recommender.encode_text([step.utterance for step in table.steps])
-    total = table.anchors[:, CURRENT] + TEXT_WEIGHT * said
-    return np.asarray(total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12))
-
-
-def outcomes(recommender: Recommender, table: TurnTable, *, k: int) -> dict[str, TurnFigures]:
-    """The head, the rival without a language model, and the oracle (the wanted metadata, encoded)."""
-    items = recommender.index.vectors(recommender.catalog.ids)
-    positions = {
-        "talkwalk": head_positions(recommender, table.states, table.anchors),
-        "no_llm": without_llm(recommender, table),
-        "oracle": table.wanted,
-    }
-    return {name: turn_figures(place, table, recommender.catalog, items, k) for name, place in positions.items()}
-
-
-def turn_intervals(outcome: TurnFigures, size: int, *, k: int, seed: int) -> dict[str, Interval]:
-    """Every figure of DESIGN, section 6, over turns; those without turns are left out.
-
-    Args:
-        outcome: Judged turns.
-        size: Items in the catalogue.
-        k: Length of the answers.
-        seed: Of the bootstrap.
-    """
-    moved = outcome.movement
-    named = {
-        f"r{k}": outcome.hit10,
-        "top1": outcome.hit1,
-        f"wish_r{k}": outcome.wish10,
-        "direction": moved.direction,
-        "on_axis": moved.on_axis,
-        "off_axis": moved.off_axis,
-        "switch_share": outcome.switched,
-        f"back_r{k}": outcome.returned,
-    }
-    figures = {name: bootstrap_mean(values, seed=seed) for name, values in named.items() if len(values)}
-    if len(moved.on_axis):
-        figures["precision"] = bootstrap(
-            lambda chosen: Movement(moved.on_axis[chosen], moved.off_axis[chosen]).precision,
-            len(moved.on_axis),
-            seed=seed,
-        )
-    figures["coverage"] = point(len(np.unique(outcome.shown)) / size, len(outcome.shown))
-    return figures
-
-
-def oracle_shares(outcome: TurnFigures, oracle: TurnFigures, *, k: int, seed: int) -> dict[str, Interval]:
-    """Direction, precision and R@k as shares of the oracle's on the same turns."""
-    ours, best = outcome.movement, oracle.movement
-    shares: dict[str, Interval] = {}
-    for name, mine, theirs in ((f"r{k}", outcome.hit10, oracle.hit10), ("direction", ours.direction, best.direction)):
-        if len(theirs) and theirs.any():
-            shares[name] = bootstrap(_MeanRatio(mine, theirs), len(mine), seed=seed)
-    if len(best.on_axis) and best.precision > 0:
-        shares["precision"] = bootstrap(
-            lambda chosen: _precision(ours, chosen) / max(_precision(best, chosen), 1e-12), len(best.on_axis), seed=seed
-        )
-    return shares
-
-
-class _MeanRatio:
-    """mean(mine) / mean(theirs) over chosen units."""
-
-    def __init__(self, mine: np.ndarray, theirs: np.ndarray) -> None:
-        self.mine, self.theirs = mine, theirs
-
-    def __call__(self, chosen: np.ndarray) -> float:
-        return float(self.mine[chosen].mean() / max(self.theirs[chosen].mean(), 1e-12))
-
-
-def _precision(moved: Movement, chosen: np.ndarray) -> float:
-    return Movement(moved.on_axis[chosen], moved.off_axis[chosen]).precision
-
-
-class FirstTurns(NamedTuple):
-    """Rows of a table that open a conversation with a wish and no history, and how far every item is from the wish.
+class Case(NamedTuple):
+    """One turn of a simulated conversation as a system is told it.
 
     Attributes:
-        rows: Rows of the table, (turns,).
-        distances: Metadata distance of every item, (turns, items).
+        key: Names it, the same for every system.
+        dialogue: The turns before, each answered by the item that the walk recommends, and what is said now.
+        step: What is meant.
+        seen: Ids had or shown before.
+        start: The item that the turn starts from; None at a beginning without history.
     """
 
-    rows: np.ndarray
-    distances: np.ndarray
+    key: str
+    dialogue: Dialogue
+    step: Step
+    seen: frozenset[str]
+    start: str | None
 
 
-def first_turns(recommender: Recommender, table: TurnTable) -> FirstTurns:
-    """The first turns of people without history."""
-    metadata = MetadataTable(recommender.catalog.schema, recommender.catalog.items)
-    rows = [i for i, step in enumerate(table.steps) if step.kind is StepKind.WISH and not table.seen[i]]
-    distances = [metadata.distances(table.steps[i].wanted) for i in rows]
-    return FirstTurns(np.array(rows, dtype=int), np.array(distances).reshape(len(rows), len(recommender.catalog)))
-
-
-def changes(table: TurnTable) -> np.ndarray:
-    """Rows that ask for a direction or a category, whose wanted item is one, (rows,)."""
-    return np.array([i for i, step in enumerate(table.steps) if step.kind in CHANGES], dtype=int)
+def cases(walks: Sequence[Walk]) -> list[Case]:
+    """Every turn of every walk; what was recommended before is given, so that all systems stand at the same item."""
+    found = []
+    for number, walk in enumerate(walks):
+        for turn, step in enumerate(walk.steps):
+            told = tuple(Said(s.utterance, (s.target,)) for s in walk.steps[:turn])
+            dialogue = Dialogue(step.utterance, walk.user, walk.history, told)
+            found.append(Case(f"{number}:{turn}", dialogue, step, dialogue.seen, dialogue.stand))
+    return found

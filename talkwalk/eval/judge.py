@@ -1,0 +1,122 @@
+"""Answers to simulated turns, judged as DESIGN section 6 says; one value per turn, by the turn's key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from talkwalk.eval.controllability import steering_aim, steering_precision
+from talkwalk.eval.efficiency import first_turn_relevance
+from talkwalk.eval.sanity import nearest_neighbour_accuracy
+from talkwalk.eval.unseen import Case
+from talkwalk.index.catalog import Catalog
+from talkwalk.index.metadata_distance import MetadataTable
+from talkwalk.projection.validation import CHANGES, Movement, movement, rank_table
+from talkwalk.projection.walks import StepKind
+from talkwalk.schema import is_missing
+
+Values = dict[str, float]
+"""One value per unit, by the unit's key; the same keys for every system, so that systems can be compared in pairs."""
+NOTHING_SHOWN = -1
+
+
+class Judge:
+    """Judges answers on one catalogue.
+
+    Args:
+        catalog: What is recommended.
+        step: Ranks that a plain steer asks for.
+        k: Length of the answers.
+    """
+
+    def __init__(self, catalog: Catalog, *, step: float, k: int) -> None:
+        self.catalog, self.step, self.k = catalog, step, k
+        self.row = {item_id: i for i, item_id in enumerate(catalog.ids)}
+        self.ranks = rank_table(catalog) if catalog.schema.ordered else np.zeros((len(catalog), 0))
+        self.axes = {a.name: i for i, a in enumerate(catalog.schema.ordered)}
+        self._metadata = MetadataTable(catalog.schema, catalog.items)
+
+    def values(self, cases: Sequence[Case], answers: Sequence[Sequence[str]]) -> dict[str, Values]:
+        """Every figure of the answers, by name.
+
+        Args:
+            cases: What was asked.
+            answers: Ids, the best first, one answer per case.
+        """
+        answered = [(case, ids) for case, ids in zip(cases, answers, strict=True) if ids]
+        figures: dict[str, Values] = {}
+
+        def hits(name: str, kinds: Sequence[StepKind], places: int) -> None:
+            figures[name] = {
+                c.key: float(c.step.target in ids[:places]) for c, ids in zip(cases, answers, strict=True)
+                if c.step.kind in kinds
+            }  # fmt: skip
+
+        hits(f"r{self.k}", CHANGES, self.k)
+        hits(f"wish_r{self.k}", [StepKind.WISH], self.k)
+        hits(f"back_r{self.k}", [StepKind.BACK], self.k)
+        figures["nearest_neighbour_accuracy"] = self._accuracy(cases, answers)
+        figures["switch_share"] = {c.key: self._share(c, ids) for c, ids in answered if c.step.kind is StepKind.SWITCH}
+        shown = {i for ids in answers for i in ids}
+        figures["coverage"] = {"run": len(shown) / len(self.catalog)}
+        return figures | self._steers(answered) | self._first(answered)
+
+    def _accuracy(self, cases: Sequence[Case], answers: Sequence[Sequence[str]]) -> Values:
+        asked = [(c, ids) for c, ids in zip(cases, answers, strict=True) if c.step.kind in CHANGES]
+        if not asked:
+            return {}
+        first = np.array([[self.row[ids[0]] if ids else NOTHING_SHOWN] for _, ids in asked])
+        wanted = np.array([self.row[c.step.target] for c, _ in asked])
+        return dict(zip((c.key for c, _ in asked), nearest_neighbour_accuracy(first, wanted).tolist(), strict=True))
+
+    def _share(self, case: Case, ids: Sequence[str]) -> float:
+        """Share of the answer that has the asked category."""
+        column = self.catalog.items[case.step.subject]
+        names = [column.iloc[self.row[i]] for i in ids]
+        has = [not is_missing(n) and (n == case.step.value or case.step.value in n) for n in names]
+        return float(np.mean(has))
+
+    def _steers(self, answered: Sequence[tuple[Case, Sequence[str]]]) -> dict[str, Values]:
+        """Figures of the turns along an ordered attribute."""
+        keys, moves, asked = [], [], []
+        for case, ids in answered:
+            if case.step.kind is not StepKind.DIRECTION or case.start is None:
+                continue
+            axis, sign = self.axes[str(case.step.subject)], int(case.step.value or 0)
+            here = self.ranks[self.row[case.start], axis]
+            there = self.ranks[[self.row[i] for i in ids]]
+            if not np.isfinite(here) or not np.isfinite(there[:, axis]).any():
+                continue
+            keys.append(case.key)
+            asked.append(min(self.step, 1 - here if sign > 0 else here))
+            moves.append(
+                movement(
+                    np.array([[self.row[i] for i in ids]]), np.array([self.row[case.start]]), np.array([axis]),
+                    np.array([sign]), self.ranks,
+                )
+            )  # fmt: skip
+        if not keys:
+            return {}
+        moved = Movement(*(np.concatenate([m[side] for m in moves]) for side in range(2)))
+        named = {
+            "direction": moved.direction,
+            "on_axis": moved.on_axis,
+            "off_axis": moved.off_axis,
+            "steering_precision": steering_precision(moved),
+            "steering_aim": steering_aim(moved, asked=np.array(asked)),
+        }
+        return {name: dict(zip(keys, array.tolist(), strict=True)) for name, array in named.items()}
+
+    def _first(self, answered: Sequence[tuple[Case, Sequence[str]]]) -> dict[str, Values]:
+        """First turns of people without history."""
+        first = [(c, ids) for c, ids in answered if c.step.kind is StepKind.WISH and not c.seen]
+        values = {
+            case.key: float(
+                first_turn_relevance(
+                    np.array([[self.row[i] for i in ids]]), self._metadata.distances(case.step.wanted)[None]
+                )[0]
+            )
+            for case, ids in first
+        }
+        return {"first_turn_relevance": values} if values else {}

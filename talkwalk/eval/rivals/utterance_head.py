@@ -1,0 +1,67 @@
+"""The strongest rival of DESIGN section 5: our anchored head on the sentence encoder's embedding, no language model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from talkwalk.contrastive.space import Space, load_module, read_json, save_module
+from talkwalk.eval.rivals.text_tower import encoded_items, start
+from talkwalk.eval.system import Dialogue, Placed
+from talkwalk.files import atomic_folder
+from talkwalk.index.catalog import Catalog
+from talkwalk.projection.projection_head import BACK, CURRENT, SLOTS, AbsoluteHead, AnchoredHead, build_head
+
+
+class UtteranceHead(Placed):
+    """A trained head that reads the bare utterance's sentence embedding.
+
+    Args:
+        folder: Written by `save_utterance_head`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        shape = read_json(folder / "head.json")
+        self.name, self.space = shape["name"], Space.load(folder / "space")
+        self.head = build_head(
+            shape["kind"], shape["sentence_dim"], self.space.dim, hidden=shape["hidden"], dropout=shape["dropout"]
+        )
+        load_module(self.head, folder / "head.safetensors")
+
+    def fit(self, catalog: Catalog) -> None:
+        super().fit(catalog)
+        self.vectors = encoded_items(self.space, catalog)
+        self._row = {item_id: i for i, item_id in enumerate(self.ids)}
+
+    @torch.inference_mode()
+    def position(self, dialogue: Dialogue) -> np.ndarray:
+        state = self.space.sentences.encode([dialogue.text or " "])
+        anchors = np.zeros((1, SLOTS, self.space.dim), dtype=np.float32)
+        anchors[0, CURRENT] = start(self.space, self.vectors, self._row, dialogue)
+        anchors[0, BACK] = self._before(dialogue)
+        placed = self.head(torch.as_tensor(state), torch.as_tensor(anchors)).positions
+        return np.asarray(placed[0].numpy())
+
+    def _before(self, dialogue: Dialogue) -> np.ndarray:
+        """Where the conversation stood before the last turn, zero at its beginning."""
+        if not dialogue.turns:
+            return np.zeros(self.space.dim, dtype=np.float32)
+        earlier = Dialogue(dialogue.turns[-1].text, dialogue.user, dialogue.history, dialogue.turns[:-1])
+        return start(self.space, self.vectors, self._row, earlier)
+
+
+def save_utterance_head(
+    head: AbsoluteHead | AnchoredHead, space: Space, folder: Path, *, name: str, kind: str, hidden: int, dropout: float
+) -> None:
+    """Write head and space; the folder appears whole or not at all."""
+    shape = {
+        "name": name, "kind": kind, "hidden": hidden, "dropout": dropout, "sentence_dim": space.shape["sentence_dim"]
+    }  # fmt: skip
+    with atomic_folder(folder) as temporary:
+        (temporary / "space").mkdir()
+        space.save(temporary / "space")
+        save_module(head, temporary / "head.safetensors")
+        (temporary / "head.json").write_text(json.dumps(shape, indent=2) + "\n")
