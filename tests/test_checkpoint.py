@@ -19,7 +19,7 @@ def test_the_best_weights_come_back():
     for epoch, score in enumerate([0.1, 0.5, 0.3]):
         best.update(score, epoch, module(float(epoch)))
     best.restore(target)
-    assert float(target.weight) == 1.0 and (best.score, best.epoch) == (0.5, 1)
+    assert target.weight.item() == 1.0 and (best.score, best.epoch) == (0.5, 1)
 
 
 def test_of_equals_the_last_is_kept():
@@ -27,7 +27,7 @@ def test_of_equals_the_last_is_kept():
     for epoch in range(3):
         best.update(0.0, epoch, module(float(epoch)))
     best.restore(target)
-    assert float(target.weight) == 2.0
+    assert target.weight.item() == 2.0
 
 
 def test_patience():
@@ -43,5 +43,5 @@ def test_a_copy_is_kept_and_travels():
     other = BestEpoch()
     other.load_state_dict(best.state_dict())
     other.restore(layer)
-    assert float(layer.weight) == 4.0 and other.score == 0.5
+    assert layer.weight.item() == 4.0 and other.score == 0.5
     assert torch.is_tensor(layer.weight)

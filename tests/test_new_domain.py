@@ -88,8 +88,8 @@ def test_the_files_are_as_the_page_says(repository):
 
 def test_the_page_without_a_model(page, workplace, monkeypatch, capsys):
     """Catalogue, space and question, with sentences that are sums of word vectors, and fewer epochs."""
-    monkeypatch.setattr(train_contrastive, "SentenceEncoder", lambda name: HashedSentences())
-    monkeypatch.setattr(space_module, "SentenceEncoder", lambda name: HashedSentences())
+    monkeypatch.setattr(train_contrastive, "SentenceEncoder", lambda name, **_: HashedSentences())
+    monkeypatch.setattr(space_module, "SentenceEncoder", lambda name, **_: HashedSentences())
     prepare, train = commands(page)
     assert prepare[:2] == ["python", "data/scripts/prepare_catalog.py"]
     importlib.import_module("prepare_catalog").prepare(config("catalog", prepare[2:]))

@@ -42,6 +42,7 @@ from talkwalk.splits import SALT, Split
 
 log = logging.getLogger(__name__)
 AMONG = 1000  # R@1 depends on how many pairs there are: it is also told among these
+ENOUGH = 100  # wordings held back, below which an epoch would be chosen by chance
 PLAIN = (PairKind.ITEM, PairKind.USER, PairKind.BOTH)
 
 # What the text-to-metadata figures are of: name, split of the wordings, split of the items and users.
@@ -103,9 +104,7 @@ def prepare(
     log.info("%d training pairs", len(pairs))
     table = clause_table(texts(pairs), space.sentences, show_progress=True)
     items = space.schema.featurize(items=item_rows(catalog, config.holdout, Split.TRAIN)).joined()
-    held = heldout_pairs(
-        catalog, descriptions, config.holdout, rng, wordings=Split.VALID, rows=Split.VALID, count=config.valid_pairs
-    )
+    held = validation_pairs(catalog, descriptions, config, rng)
     tastes = tastes_of(training_ratings(catalog, config.holdout), catalog, rng) if config.affinity else None
     return TrainingSet(
         torch.from_numpy(featurize_pairs(pairs, space.schema)).to(device),
@@ -118,6 +117,19 @@ def prepare(
         DistinctBatches(texts(pairs), [pair.key for pair in pairs], config.batch_size),
         ValidationSet(featurize_pairs(held, space.schema), texts(held)),
         fingerprint_of(catalog, descriptions),
+    )
+
+
+def validation_pairs(
+    catalog: Catalog, descriptions: Descriptions, config: ContrastiveConfig, rng: np.random.Generator
+) -> list[Pair]:
+    """What the best epoch is chosen by; nothing where a small domain holds back too few wordings for a fair choice."""
+    share = descriptions.part(Split.VALID, test=config.holdout.wordings, valid=config.holdout.valid)
+    if len(set(share.all_wordings())) < ENOUGH:
+        log.info("fewer than %d wordings are held back for validation: the last epoch is kept", ENOUGH)
+        return []
+    return heldout_pairs(
+        catalog, descriptions, config.holdout, rng, wordings=Split.VALID, rows=Split.VALID, count=config.valid_pairs
     )
 
 

@@ -94,7 +94,8 @@ class SpaceReport:
         for section, rows in tables(self.figures).items():
             lines += ["", section]
             lines += [
-                f"  {row}: {', '.join(f'{c} {cell(i, units=True)}' for c, i in cells.items())}" for row, cells in rows.items()
+                f"  {row}: {', '.join(f'{c} {cell(i, units=True)}' for c, i in cells.items())}"
+                for row, cells in rows.items()
             ]
         return "\n".join([*lines, ""])
 
@@ -105,7 +106,10 @@ class SpaceReport:
         for section, rows in tables(self.figures).items():
             columns = list(dict.fromkeys(column for cells in rows.values() for column in cells))
             lines += ["", f"## {section}", "", f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
-            lines += [f"| {row} | {' | '.join(cell(cells.get(c), units=True) for c in columns)} |" for row, cells in rows.items()]
+            lines += [
+                f"| {row} | {' | '.join(cell(cells.get(c), units=True) for c in columns)} |"
+                for row, cells in rows.items()
+            ]
         lines += ["", "## pictures", ""]
         return "\n".join([*lines, *(f"![{name}]({name})" for name in self.pictures), ""])
 

@@ -130,7 +130,9 @@ class TestPerfect:
         assert value(measured, "perfect", "back_r10") == 1
 
     def test_moves_as_asked_and_comes_back(self, measured):
-        assert value(measured, "perfect", "direction") > 0.85  # the mean of ten items, some of them beside the wanted one
+        assert (
+            value(measured, "perfect", "direction") > 0.85
+        )  # the mean of ten items, some of them beside the wanted one
         assert value(measured, "perfect", "reversibility") == pytest.approx(1, abs=1e-6)
         assert value(measured, "perfect", "reversibility/returned") == 1
 
