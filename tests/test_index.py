@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from talkwalk.index.approximate import IvfIndex
-from talkwalk.index.factory import build_index, open_index
+from talkwalk.index.factory import open_index
 from talkwalk.index.lookup import FlatIndex, Selection
-from talkwalk.index.settings import IndexConfig
 
 DIM = 16
 

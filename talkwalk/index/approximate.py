@@ -49,7 +49,7 @@ class IvfIndex(FlatIndex):
         vectors: np.ndarray,
         *,
         lists: int,
-        probes: int = 64,
+        probes: int = 96,
         codes: str = "SQ8",
         enough: int = 2000,
         exact_below: int = 4000,
@@ -124,7 +124,7 @@ class IvfIndex(FlatIndex):
     def _ranked_one(self, query: np.ndarray, k: int, scope: Scope) -> tuple[np.ndarray, np.ndarray]:
         """Scores and rows of the best k, both (k,)."""
         fetch = 4 * k + SLACK
-        while scope.count > max(self._exact_below, fetch):
+        while scope.total > max(self._exact_below, fetch):
             rows = self._candidates(query, fetch, scope)
             scores = self._vectors.scores(query, rows)
             best, chosen = self._cut(scores, rows, k)

@@ -96,14 +96,14 @@ class Scope(NamedTuple):
     """The rows that a search may find.
 
     Attributes:
-        count: How many.
+        total: How many.
         allowed: Which, bool (rows in use,); None for all.
         among: The rows that were asked for, sorted; None where no such list was given.
         gone: Rows that were excluded, of those asked for.
         per_list: How many of `among` lie in each inverted list, for an index that has them.
     """
 
-    count: int
+    total: int
     allowed: np.ndarray | None
     among: np.ndarray | None
     gone: np.ndarray
@@ -168,6 +168,7 @@ class FlatIndex:
         if len(ids) != len(rows):
             raise ValueError(f"ids must be one per vector, got {len(ids)} for {len(rows)} vectors")
         _check_ids(ids)
+        ids = [str(item_id) for item_id in ids]  # plain strings, whatever sort of string they came as
         with self._changing():
             for start in range(0, len(ids), STEP):
                 some, part = ids[start : start + STEP], rows[start : start + STEP]
@@ -327,7 +328,7 @@ class FlatIndex:
                 raise ValueError(f"{name} must be a collection of ids, got the string {ids!r}")
         with self._lock.reading():
             scope = self._scope(exclude, among)
-            k = min(k, scope.count)
+            k = min(k, scope.total)
             if k == 0 or len(queries) == 0:
                 return [Hits([], np.empty(0, dtype=np.float32)) for _ in queries]
             scores, rows = self._ranked(queries, k, scope)
@@ -347,7 +348,7 @@ class FlatIndex:
         allowed = np.array(scope.allowed)
         gone = gone[allowed[gone]]
         allowed[gone] = False
-        return Scope(scope.count - len(gone), allowed, scope.among, gone, scope.per_list)
+        return Scope(scope.total - len(gone), allowed, scope.among, gone, scope.per_list)
 
     def _selected(self, among: Ids) -> Scope:
         known = among.found if isinstance(among, Selection) else None
@@ -367,12 +368,12 @@ class FlatIndex:
         FAISS keeps any of the items with equal scores, and items with the same metadata have the same
         vector. So look past the k-th score until no equal one can have been left out.
         """
-        fetch = min(k + 1, scope.count)
+        fetch = min(k + 1, scope.total)
         while True:
             scores, rows = self._vectors.best(queries, fetch, self._rows, scope.allowed)
-            if fetch == scope.count or (scores[:, k - 1] > scores[:, -1]).all():
+            if fetch == scope.total or (scores[:, k - 1] > scores[:, -1]).all():
                 return self._cut(scores, rows, k)
-            fetch = min(2 * fetch, scope.count)
+            fetch = min(2 * fetch, scope.total)
 
     def _cut(self, scores: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         order = np.lexsort((self._order[rows], -scores), axis=-1)[..., :k]

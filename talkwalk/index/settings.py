@@ -23,7 +23,7 @@ class IndexConfig:
 
     exact_megabytes: float = 100.0
     lists: int = 0
-    probes: int = 64
+    probes: int = 96
     codes: str = "SQ8"
     enough: int = 2000
     exact_below: int = 4000
