@@ -12,6 +12,8 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
+from talkwalk.index.settings import IndexConfig
+
 _REPOSITORY = Path(__file__).parent.parent / "configs"
 CONFIG_DIR = str(_REPOSITORY if _REPOSITORY.is_dir() else Path(__file__).parent / "configs")
 
@@ -489,6 +491,34 @@ class ValidateSpaceConfig:
             raise ValueError(f"plane must be 'umap' or 'pca', got {self.plane!r}")
 
 
+@dataclass(kw_only=True, slots=True)
+class IndexBenchmarkConfig:
+    """`python -m benchmarks.index`.
+
+    Attributes:
+        space: Folder of a finished Phase 1, whose vectors are searched.
+        catalog: Name of a built-in catalogue, or a catalogue folder.
+        items: Number of items; all but their perturbation comes from the catalogue.
+        queries: Number of searches of every sort.
+        folder: Where vectors and indexes are kept for the next run, some 7 kB per item of 512 dimensions.
+        report: Markdown file that receives the section "Index".
+        seed: Of everything that is drawn.
+    """
+
+    space: str = MISSING
+    catalog: str = MISSING
+    items: int = MISSING
+    queries: int = MISSING
+    folder: str = MISSING
+    report: str = MISSING
+    index: IndexConfig = field(default_factory=IndexConfig)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _positive(self, "items", "queries")
+        _not_negative(self, "seed")
+
+
 SCHEMAS: dict[str, type] = {
     "catalog": CatalogConfig,
     "contrastive": ContrastiveConfig,
@@ -498,6 +528,7 @@ SCHEMAS: dict[str, type] = {
     "music_catalog": MusicCatalogConfig,
     "user_profiles": UserProfilesConfig,
     "validate_space": ValidateSpaceConfig,
+    "index": IndexBenchmarkConfig,
 }
 
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from benchmarks.perturbed import perturbed_rows
 from benchmarks.report import write_section
-from benchmarks.timing import interleaved, milliseconds
+from benchmarks.timing import in_turn, interleaved, milliseconds
+from talkwalk.index.storage import write_rows
+from tests.conftest import movie_schema
 
 
 def test_a_section_is_replaced_and_the_others_stay(tmp_path):
@@ -42,3 +50,32 @@ def test_runs_are_interleaved():
 
 def test_milliseconds_in_words():
     assert milliseconds(np.array([0.01, 0.02, 0.03])) == "20.0 (p95 29.0)"
+
+
+def test_interleaved_runs_take_turns():
+    called = []
+    times = in_turn({"a": lambda n: called.append(("a", n)), "b": lambda n: called.append(("b", n)) or n}, 2)
+    assert called == [("a", -1), ("b", -1), ("a", 0), ("b", 0), ("a", 1), ("b", 1)]
+    assert times["b"].results == [0, 1] and len(times["a"].cpu) == len(times["a"].wall) == 2
+    assert times["a"].p50() >= 0
+
+
+def test_perturbed_items_are_items(catalog):
+    schema = movie_schema().fit(catalog.items)
+    rows = perturbed_rows(catalog, schema, 200, np.random.default_rng(0))
+    again = perturbed_rows(catalog, schema, 200, np.random.default_rng(0))
+    assert rows.equals(again)
+    low, high = schema.items["year"].range
+    assert rows["year"].between(low, high).all() and rows["year"].nunique() > 100
+    assert all(names and set(names) <= set(schema.items["genre"].values) for names in rows["genre"])
+    assert schema.featurize(items=rows).joined().shape[0] == 200
+
+
+@pytest.mark.slow
+def test_an_exact_index_takes_the_memory_of_its_vectors(tmp_path):
+    rng = np.random.default_rng(0)
+    write_rows(tmp_path / "v.npy", (100_000, 1024), (rng.random((5000, 1024), "f4") for _ in range(20)))
+    command = [sys.executable, "-m", "benchmarks.flat_memory", str(tmp_path / "v.npy"), str(tmp_path / "index")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent)
+    facts = json.loads(done.stdout)
+    assert 0.9 * facts["vectors"] < facts["peak"] < 1.1 * facts["vectors"]

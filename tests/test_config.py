@@ -127,6 +127,10 @@ def test_a_wrong_type_names_itself(name, override):
         ("generate", "entity=film", "entity must be 'item' or 'user', got 'film'"),
         ("generate", "out=words.txt", "out must be a .yaml file, got 'words.txt'"),
         ("generate", "candidates=0", "candidates must be positive, got 0"),
+        ("index", "items=0", "items must be positive, got 0"),
+        ("index", "index.probes=0", "probes must be positive, got 0"),
+        ("index", "index.exact_below=-1", "exact_below must not be negative, got -1"),
+        ("index", "index.codes=zip", "codes must be 'SQ8', 'SQ6', 'SQ4', or 'PQ' and a number of bytes, got 'zip'"),
     ],
 )
 def test_an_impossible_value_names_itself(name, override, message):

@@ -10,7 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from talkwalk.index.lookup import FlatIndex
+from talkwalk.index.approximate import IvfIndex
+from talkwalk.index.factory import open_index
+from talkwalk.index.lookup import FlatIndex, Selection
 
 DIM = 16
 
@@ -42,9 +44,21 @@ def items():
     return {f"item {i}": vector for i, vector in enumerate(unit(100, DIM))}
 
 
-@pytest.fixture(params=[FlatIndex])
+def lists(**settings):
+    """An empty approximate index that looks into all of its eight lists, so that it has to be exact."""
+    return IvfIndex.train(unit(400, DIM, seed=9), lists=8, **{"probes": 8, "exact_below": 0, **settings})
+
+
+KINDS = {
+    "flat": lambda: FlatIndex(DIM),
+    "lists": lists,
+    "lists, exact where few": lambda: lists(exact_below=60, enough=20),
+}
+
+
+@pytest.fixture(params=KINDS)
 def empty(request):
-    return request.param(DIM)
+    return KINDS[request.param]()
 
 
 @pytest.fixture
@@ -85,6 +99,21 @@ class TestIndexContract:
         nothing = index.search(query, 10, among=["item 3"], exclude=["item 3"])
         assert nothing.ids == [] and nothing.scores.shape == (0,)
         assert index.search(query, 10, among=[]).ids == []
+
+    def test_a_selection_is_its_ids(self, index, items):
+        query = unit(DIM, seed=1)
+        half = Selection(list(items)[::2])
+        for _ in range(2):
+            check(index.search(query, 60, among=half), brute_force(items, query, 60, (), half))
+            seen = list(items)[:20]
+            check(index.search(query, 60, among=half, exclude=seen), brute_force(items, query, 60, seen, half))
+        index.remove(["item 4"])
+        index.add(["item 8", "new"], unit(2, DIM, seed=2))
+        index.add(["item 4"], unit(1, DIM, seed=3))
+        items |= {"item 8": unit(2, DIM, seed=2)[0], "item 4": unit(1, DIM, seed=3)[0]}
+        check(index.search(query, 60, among=half), brute_force(items, query, 60, (), half))
+        with pytest.raises(ValueError, match="ids must be a collection of ids, got the string 'item 1'"):
+            Selection("item 1")
 
     def test_unknown_ids_in_a_filter_are_ignored(self, index, items):
         query = unit(DIM, seed=1)
@@ -167,7 +196,8 @@ class TestIndexContract:
             (["a"], np.ones(DIM), r"vectors must have shape \(n, 16\), got \(16,\)"),
             (["a", "b"], np.ones((1, DIM)), "one per vector, got 2 for 1 vectors"),
             (["a", "b", "a"], np.ones((3, DIM)), "must be different, got 'a' 2 times"),
-            (["a", 5], np.ones((2, DIM)), "must be strings, got 5"),
+            (["a", 5], np.ones((2, DIM)), "must be non-empty strings, got 5"),
+            (["a", ""], np.ones((2, DIM)), "must be non-empty strings, got ''"),
             (["a", "b"], [[0.0] * DIM, [np.nan] * DIM], "vectors must be finite .*, got nan in row 1"),
             (["a"], [[-np.inf] * DIM], "got -inf in row 0"),
             (["a"], [[1e300] * DIM], "got inf in row 0"),
@@ -220,49 +250,95 @@ class TestIndexContract:
             future.result()
         assert set(index.ids) == steady
 
+    def test_opened_read_only(self, index, items, tmp_path):
+        index.remove(["item 7"])
+        index.save(tmp_path / "index")
+        opened = type(index).load(tmp_path / "index", read_only=True)
+        del items["item 7"]
+        query = unit(DIM, seed=1)
+        check(opened.search(query, 9, exclude=["item 1"]), brute_force(items, query, 9, ["item 1"]))
+        assert opened.ids == list(items) and "item 7" not in opened
+        np.testing.assert_array_equal(opened.vectors(["item 3"]), [items["item 3"]])
+        for change in (lambda: opened.add(["a"], unit(1, DIM)), lambda: opened.remove(["item 3"])):
+            with pytest.raises(ValueError, match=r"99 items, dim=16\) is read-only: load it without read_only=True"):
+                change()
+        opened.save(tmp_path / "index")  # over the files that it has mapped
+        assert type(index).load(tmp_path / "index").ids == opened.ids == list(items)
 
-class TestFlatIndexFiles:
-    @pytest.fixture
-    def folder(self, tmp_path):
-        index = FlatIndex(2)
-        index.add(["a", "b"], [[1, 0], [0, 1]])
+    def test_many_small_changes_are_those_of_a_dict(self, index, items):
+        rng = np.random.default_rng(0)
+        for step in range(60):
+            fresh = {f"item {n}": unit(DIM, seed=1000 * step + n) for n in rng.integers(150, size=20).tolist()}
+            index.add(list(fresh), list(fresh.values()))
+            items.update(fresh)
+            gone = rng.choice(list(items), size=15, replace=False).tolist()
+            index.remove(gone)
+            for item_id in gone:
+                del items[item_id]
+        assert index.ids == list(items) and len(index) == len(items)
+        np.testing.assert_array_equal(index.vectors(list(items)), list(items.values()))
+        query = unit(DIM, seed=1)
+        check(index.search(query, 200), brute_force(items, query, 200))
+
+
+class TestIndexFiles:
+    @pytest.fixture(params=["flat", "lists"])
+    def folder(self, request, tmp_path):
+        index = KINDS[request.param]()
+        index.add(["a", "b"], unit(2, DIM))
         index.save(tmp_path / "index")
         return tmp_path / "index"
 
-    @pytest.mark.parametrize("name", ["meta.json", "index.faiss"])
-    def test_missing(self, folder, name):
+    @pytest.mark.parametrize("name", ["meta.json", "vectors.npy", "order.npy", "id_text.npy"])
+    @pytest.mark.parametrize("read_only", [False, True])
+    def test_missing(self, folder, name, read_only):
         (folder / name).unlink()
         with pytest.raises(FileNotFoundError, match=name):
-            FlatIndex.load(folder)
+            open_index(folder, read_only=read_only)
 
     @pytest.mark.parametrize("position", [0, 30, -1])
     def test_one_flipped_bit(self, folder, position):
-        data = bytearray((folder / "index.faiss").read_bytes())
-        data[position] ^= 1
-        (folder / "index.faiss").write_bytes(data)
-        with pytest.raises(ValueError, match=r"is damaged: .* do not belong together"):
-            FlatIndex.load(folder)
+        for path in sorted(folder.glob("*.npy")) + sorted(folder.glob("*.faiss")):
+            whole = path.read_bytes()
+            data = bytearray(whole)
+            data[position] ^= 1
+            path.write_bytes(data)
+            with pytest.raises(ValueError, match=rf"is damaged: {path.name} and meta.json do not belong together"):
+                open_index(folder)
+            path.write_bytes(whole)
+        assert open_index(folder).ids == ["a", "b"]
+
+    @pytest.mark.parametrize("name", ["vectors.npy", "order.npy", "id_rows.npy"])
+    def test_cut_short(self, folder, name):
+        (folder / name).write_bytes((folder / name).read_bytes()[:-1])
+        with pytest.raises(ValueError, match=rf"is damaged: {name}"):
+            open_index(folder, read_only=True)
 
     @pytest.mark.parametrize(
         ("change", "match"),
         [
-            ({"ids": ["b", "a"]}, "do not belong together"),
-            ({"ids": 3}, "do not belong together"),
-            ({"dim": 3}, "must hold 2 items, dim=3, got 2 items, dim=2"),
-            ({"count": 5}, "must hold 5 items, dim=2, got 2 items, dim=2"),
+            ({"dim": 3}, "must hold 2 items, dim=3, got 2 items, dim=16"),
+            ({"count": 5}, "must hold 5 items, dim=16, got 2 items, dim=16"),
+            ({"format": 7}, "format 7, this TalkWalk reads 1"),
+            ({"kind": "tree"}, "kind 'tree', this TalkWalk reads"),
         ],
     )
     def test_another_meta(self, folder, change, match):
         meta = json.loads((folder / "meta.json").read_text())
         (folder / "meta.json").write_text(json.dumps(meta | change))
         with pytest.raises(ValueError, match=match):
-            FlatIndex.load(folder)
+            open_index(folder)
 
-    @pytest.mark.parametrize("text", ["", '{"dim": 2', "{}", "[1]", "\xff"])
+    @pytest.mark.parametrize("text", ["", '{"dim": 2', "{}", "[1]", "\xff", '{"format": 1}'])
     def test_broken_meta(self, folder, text):
         (folder / "meta.json").write_bytes(text.encode("latin-1"))
         with pytest.raises(ValueError, match=r"meta\.json is damaged: "):
-            FlatIndex.load(folder)
+            open_index(folder)
+
+    def test_another_kind(self, tmp_path):
+        FlatIndex(DIM).save(tmp_path / "index")
+        with pytest.raises(ValueError, match="holds an index of kind 'flat', got IvfIndex: use `open_index`"):
+            IvfIndex.load(tmp_path / "index")
 
     def test_save_replaces_an_index_and_nothing_else(self, folder):
         FlatIndex(2).save(folder)

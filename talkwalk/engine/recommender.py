@@ -18,7 +18,7 @@ from talkwalk.engine.prompt_builder import ContextLimits, PromptBuilder
 from talkwalk.engine.session import Session, as_batch
 from talkwalk.engine.turn import Item, Turn
 from talkwalk.index.catalog import Catalog, present
-from talkwalk.index.lookup import FlatIndex
+from talkwalk.index.factory import build_index
 from talkwalk.llm.language_model import HiddenStateBackend, LanguageModel
 from talkwalk.schema import Row
 
@@ -48,8 +48,7 @@ class Recommender:
         self.bundle, self.backend = bundle, backend
         self.catalog = _fit_to(bundle, catalog)
         self.prompts = PromptBuilder(bundle.space.schema, backend.renderer, limits)
-        self.index = FlatIndex(bundle.space.dim)
-        self.index.add(self.catalog.ids, bundle.space.encode_items(self.catalog.items))
+        self.index = build_index(self.catalog.ids, bundle.space.encode_items(self.catalog.items))
 
     def __repr__(self) -> str:
         return f"Recommender({self.catalog!r}, llm={self.bundle.llm.name!r}, dim={self.dim})"
