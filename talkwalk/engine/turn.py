@@ -9,7 +9,8 @@ import numpy as np
 
 from talkwalk.schema import Schema
 
-NOTICEABLE = 0.05  # smallest movement, in catalogue ranks, that an explanation mentions
+NOTICEABLE = 0.02  # smallest movement, in catalogue ranks, that an explanation mentions
+LITTLE = 0.1  # up to here it says "a little"
 MUCH = 0.3  # from here it says "much"
 SHARE = 0.3  # smallest change of a category's share of the answer that an explanation mentions
 
@@ -65,7 +66,7 @@ class Turn:
             moved = self.trace.get(attribute.name, 0.0)
             if abs(moved) >= NOTICEABLE:
                 less, more = attribute.words or (f"lower {attribute.name}", f"higher {attribute.name}")
-                amount = "much " if abs(moved) >= MUCH else "a little " if abs(moved) < 2 * NOTICEABLE else ""
+                amount = "much " if abs(moved) >= MUCH else "a little " if abs(moved) < LITTLE else ""
                 words.append((abs(moved), f"{amount}{more if moved > 0 else less}"))
         return [text for _, text in sorted(words, reverse=True)]
 
