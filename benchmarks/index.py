@@ -26,8 +26,9 @@ from talkwalk.contrastive.space import Space
 from talkwalk.datasets.resolve import open_catalog
 from talkwalk.files import write_json
 from talkwalk.index.catalog import Catalog
+from talkwalk.index.contract import Hits, Selection
 from talkwalk.index.factory import build_index, open_index
-from talkwalk.index.lookup import FlatIndex, Hits, Selection
+from talkwalk.index.lookup import FlatIndex
 from talkwalk.index.storage import write_rows
 from talkwalk.index.vectors import faiss
 
