@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import hydra
 import numpy as np
@@ -54,9 +54,9 @@ def make_data(config: IndexBenchmarkConfig, folder: Path) -> Data:
     if not kept.is_file():
         space = Space.load(Path(config.space))
         catalog = Catalog(space.schema, open_catalog(config.catalog).items)
-        filters = write_items(config, space, catalog, folder / "vectors.npy")
-        queries = query_vectors(space, catalog, config.queries, np.random.default_rng([config.seed, 1]))
-        np.savez(kept, queries=queries, **filters)
+        made: dict[str, Any] = dict(write_items(config, space, catalog, folder / "vectors.npy"))
+        made["queries"] = query_vectors(space, catalog, config.queries, np.random.default_rng([config.seed, 1]))
+        np.savez(kept, **made)
     arrays = dict(np.load(kept))
     return Data(folder / "vectors.npy", arrays.pop("queries"), arrays)
 
@@ -139,8 +139,8 @@ def recall(found: Times, truth: Times) -> float:
 def measure(config: IndexBenchmarkConfig, data: Data, folder: Path, facts: dict[str, float]) -> dict[str, Times]:
     """Opening, searching, and changing."""
     opening = {name: partial(lambda name, _: open_index(folder / name, read_only=True), name) for name in KINDS}
-    for name, times in interleaved(opening, 5).items():
-        facts[f"open {name}"] = times.wall_p50() / 1e3
+    for name, opened in interleaved(opening, 5).items():
+        facts[f"open {name}"] = opened.wall_p50() / 1e3
     exact, lists = (open_index(folder / name, read_only=True) for name in KINDS)
     times = interleaved(search_tasks(exact, lists, data, config.seed), len(data.queries))
     with stopwatch(facts, "load"):
