@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import hydra
 import numpy as np
@@ -26,8 +26,9 @@ from talkwalk.contrastive.space import Space
 from talkwalk.datasets.resolve import open_catalog
 from talkwalk.files import write_json
 from talkwalk.index.catalog import Catalog
+from talkwalk.index.contract import Hits, Selection
 from talkwalk.index.factory import build_index, open_index
-from talkwalk.index.lookup import FlatIndex, Hits, Selection
+from talkwalk.index.lookup import FlatIndex
 from talkwalk.index.storage import write_rows
 from talkwalk.index.vectors import faiss
 
@@ -53,9 +54,9 @@ def make_data(config: IndexBenchmarkConfig, folder: Path) -> Data:
     if not kept.is_file():
         space = Space.load(Path(config.space))
         catalog = Catalog(space.schema, open_catalog(config.catalog).items)
-        filters = write_items(config, space, catalog, folder / "vectors.npy")
-        queries = query_vectors(space, catalog, config.queries, np.random.default_rng([config.seed, 1]))
-        np.savez(kept, queries=queries, **filters)
+        made: dict[str, Any] = dict(write_items(config, space, catalog, folder / "vectors.npy"))
+        made["queries"] = query_vectors(space, catalog, config.queries, np.random.default_rng([config.seed, 1]))
+        np.savez(kept, **made)
     arrays = dict(np.load(kept))
     return Data(folder / "vectors.npy", arrays.pop("queries"), arrays)
 
@@ -138,8 +139,8 @@ def recall(found: Times, truth: Times) -> float:
 def measure(config: IndexBenchmarkConfig, data: Data, folder: Path, facts: dict[str, float]) -> dict[str, Times]:
     """Opening, searching, and changing."""
     opening = {name: partial(lambda name, _: open_index(folder / name, read_only=True), name) for name in KINDS}
-    for name, times in in_turn(opening, 5).items():
-        facts[f"open {name}"] = times.wall_p50() / 1e3
+    for name, opened in in_turn(opening, 5).items():
+        facts[f"open {name}"] = opened.wall_p50() / 1e3
     exact, lists = (open_index(folder / name, read_only=True) for name in KINDS)
     times = in_turn(search_tasks(exact, lists, data, config.seed), len(data.queries))
     with stopwatch(facts, "load"):

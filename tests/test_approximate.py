@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from talkwalk.index.approximate import IvfIndex
+from talkwalk.index.contract import Selection
 from talkwalk.index.factory import build_index, open_index
-from talkwalk.index.lookup import FlatIndex, Selection
+from talkwalk.index.lookup import FlatIndex
 from talkwalk.index.settings import IndexConfig
 
 DIM, GROUPS, PER_GROUP = 16, 50, 100

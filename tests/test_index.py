@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from talkwalk.index.approximate import IvfIndex
+from talkwalk.index.contract import Selection
 from talkwalk.index.factory import open_index
-from talkwalk.index.lookup import FlatIndex, Selection
+from talkwalk.index.lookup import FlatIndex
 
 DIM = 16
 

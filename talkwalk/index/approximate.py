@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from talkwalk.index.lookup import FlatIndex, Ids, Scope, Selection
+from talkwalk.index.contract import Ids, Scope, Selection
+from talkwalk.index.lookup import FlatIndex
 from talkwalk.index.storage import CODES_FILE, LISTS_FILE
 from talkwalk.index.vectors import faiss
 
