@@ -93,6 +93,12 @@ class ContrastiveConfig:
         text_hidden: Width of the text projection's hidden layer.
         smoothing: Weight of the smoothing loss.
         smoothing_rows: Rows that each smoothing step moves.
+        parallel: Weight of the loss that makes all rows move alike along an ordered axis.
+        neighbours: Weight of the loss that orders an item's neighbours as metadata does; 0 leaves it out.
+        neighbours_wanted: Wanted rows in every step: items, with an attribute changed, or of which only some is told.
+        neighbours_items: Items that they are set against.
+        nearness: Metadata distance, 0 to 1, that counts as near.
+        neighbours_temperature: Softmax temperature of the cosines that it is matched with.
         hard: Weight of the contrast with copies of which one attribute is changed.
         hard_negatives: Such copies of every pair.
         affinity: Weight of the contrast between what people liked and everything else; 0 leaves ratings out.
@@ -126,6 +132,12 @@ class ContrastiveConfig:
     weight_decay: float = 0.01
     smoothing: float = MISSING
     smoothing_rows: int = 64
+    parallel: float = 0.0
+    neighbours: float = 0.0
+    neighbours_wanted: int = 64
+    neighbours_items: int = 256
+    nearness: float = 0.03
+    neighbours_temperature: float = 0.07
     hard: float = 0.5
     hard_negatives: int = 1
     affinity: float = 0.0
@@ -144,7 +156,8 @@ class ContrastiveConfig:
     def __post_init__(self) -> None:
         _positive(self, "dim", "text_hidden", "epochs", "lr", "test_pairs", "smoothing_rows", "valid_pairs")
         _positive(self, "affinity_likes", "affinity_items", "affinity_temperature", "unfreeze_lr")
-        _not_negative(self, "smoothing", "weight_decay", "hard", "hard_negatives", "affinity", "patience")
+        _positive(self, "neighbours_wanted", "neighbours_items", "nearness", "neighbours_temperature")
+        _not_negative(self, "parallel", "neighbours", "smoothing", "weight_decay", "hard", "hard_negatives", "affinity", "patience")
         _share(self, "text_dropout")
         if len(self.hidden) != 2 or min(self.hidden) < 1:
             raise ValueError(f"hidden must be two widths, got {self.hidden}")

@@ -38,7 +38,7 @@ from talkwalk.contrastive.infonce_loss import SymmetricInfoNCE
 from talkwalk.contrastive.metadata_encoder import MetadataEncoder
 from talkwalk.contrastive.mixture import heldout_pairs, training_pairs
 from talkwalk.contrastive.sampler import DistinctBatches
-from talkwalk.contrastive.smoothing import along_axis, ordered_columns, smoothing_loss
+from talkwalk.contrastive.smoothing import along_axis, move_along, ordered_columns, parallel_loss, smoothing_loss
 from talkwalk.contrastive.space import Space, pick_device
 from talkwalk.contrastive.text_encoder import (
     MAX_CLAUSES,
@@ -292,7 +292,7 @@ class Arc(nn.Module):
 
 def smoothness(encoder: nn.Module, columns: list[tuple[int, int]]) -> float:
     rows = torch.from_numpy(make_catalog().features())
-    return smoothing_loss(encoder, rows, columns, torch.Generator().manual_seed(0)).item()
+    return smoothing_loss(move_along(encoder, rows, columns, torch.Generator().manual_seed(0))).item()
 
 
 def test_ordered_columns_are_where_values_land():
@@ -324,7 +324,7 @@ def test_smoothing_against_a_slow_loop():
     columns = ordered_columns(movie_schema())
     rows = torch.from_numpy(make_catalog().features())
     encoder = MetadataEncoder(movie_schema().input_width, 3, (8, 8)).requires_grad_(False)
-    loss = smoothing_loss(encoder, rows, columns, torch.Generator().manual_seed(5)).item()
+    loss = smoothing_loss(move_along(encoder, rows, columns, torch.Generator().manual_seed(5))).item()
     generator, total = torch.Generator().manual_seed(5), 0.0
     for column in columns:
         draws = torch.rand((3, len(rows)), generator=generator)
@@ -348,7 +348,45 @@ def test_smoothing_averages_the_axes_and_takes_none():
     columns = ordered_columns(movie_schema())
     jump = Arc(columns[0][0], lambda u: 0.3 * (u > 0.5))
     assert smoothness(jump, columns) == pytest.approx(smoothness(jump, columns[:1]) / 3)
-    assert smoothness(jump, []) == 0
+
+
+class Straight(nn.Module):
+    """Moves along one column's own direction, or along one that depends on another column."""
+
+    def __init__(self, column: int, turning: int | None = None) -> None:
+        super().__init__()
+        self.column, self.turning = column, turning
+
+    def forward(self, features: Tensor) -> Tensor:
+        angle = features[:, self.turning] * 3 if self.turning is not None else torch.zeros(len(features))
+        unit = features[:, self.column]
+        return torch.stack([unit * angle.cos(), unit * angle.sin()], dim=-1)
+
+
+def unevenness(encoder: nn.Module, columns: list[tuple[int, int]]) -> float:
+    rows = torch.from_numpy(make_catalog().features())
+    return parallel_loss(move_along(encoder, rows, columns, torch.Generator().manual_seed(0))).item()
+
+
+def test_parallel_movement_is_zero_where_every_row_moves_alike():
+    (year, _), (rating, _), _ = columns = ordered_columns(movie_schema())
+    assert unevenness(Straight(year), columns[:1]) == pytest.approx(0, abs=1e-6)
+    assert unevenness(Straight(year, turning=rating), columns[:1]) > 0.1
+
+
+def test_parallel_movement_against_a_slow_loop():
+    torch.manual_seed(0)
+    columns = ordered_columns(movie_schema())
+    rows = torch.from_numpy(make_catalog().features())
+    encoder = MetadataEncoder(movie_schema().input_width, 3, (8, 8)).requires_grad_(False)
+    moves = move_along(encoder, rows, columns, torch.Generator().manual_seed(5))
+    total = weights = 0.0
+    for start, end, span in zip(moves.start, moves.end, moves.span, strict=True):
+        unit = [np.sign(s) * (e - b) / np.linalg.norm(e - b) for b, e, s in zip(start.numpy(), end.numpy(), span.numpy(), strict=True)]
+        mean = sum(abs(s) * u for s, u in zip(span.numpy(), unit, strict=True))
+        total += sum(abs(s) * (1 - u @ mean / np.linalg.norm(mean)) for s, u in zip(span.numpy(), unit, strict=True))
+        weights += span.abs().sum().item()
+    assert parallel_loss(moves).item() == pytest.approx(total / weights, rel=1e-4)
 
 
 # batches

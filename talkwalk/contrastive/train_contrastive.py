@@ -26,9 +26,10 @@ from talkwalk.contrastive.hard_negatives import alter_one
 from talkwalk.contrastive.holdout import item_rows
 from talkwalk.contrastive.infonce_loss import SymmetricInfoNCE, info_nce
 from talkwalk.contrastive.mixture import heldout_pairs, texts, training_pairs
+from talkwalk.contrastive.neighbours import draw_neighbours, neighbour_loss
 from talkwalk.contrastive.processes import Processes
 from talkwalk.contrastive.sampler import DistinctBatches
-from talkwalk.contrastive.smoothing import ordered_columns, smoothing_loss
+from talkwalk.contrastive.smoothing import move_along, ordered_columns, parallel_loss, smoothing_loss
 from talkwalk.contrastive.space import Space, has_bf16, pick_device
 from talkwalk.contrastive.tastes import Tastes, taste_batch, taste_loss, tastes_of, training_ratings
 from talkwalk.contrastive.text_encoder import SentenceEncoder, clause_table
@@ -145,7 +146,9 @@ def losses(
     with torch.autocast(own.device.type, torch.bfloat16, enabled=config.mixed_precision and has_bf16(own.device)):
         rows, *others = space.metadata(torch.cat([own, *copies])).split(len(own))
         words = space.text(clause_vectors(space, data, said[said > 0], config), (said > 0).nonzero()[:, 0], len(said))
-        terms = {"smooth": smoothing_loss(space.metadata, some, draws.columns, draws.torch)}
+        terms = movement_terms(space, some, draws)
+        if config.neighbours:
+            terms["neighbours"] = neighbour_term(space, data.rows, config, draws)
     terms["match"] = contrast(rows, words)
     if others:
         temperature, plain = 1 / contrast.scale.item(), data.plain[batch].float()
@@ -156,6 +159,24 @@ def losses(
         likes = taste_batch(data.tastes, config.affinity_likes, config.affinity_items, draws.numpy)
         terms["affinity"] = taste_loss(space.metadata, likes, temperature=config.affinity_temperature)
     return terms
+
+
+def movement_terms(space: Space, rows: Tensor, draws: Draws) -> dict[str, Tensor]:
+    """How evenly and how alike rows (n, input width) move along the ordered axes, if there are any."""
+    if not draws.columns:
+        return {}
+    moves = move_along(space.metadata, rows, draws.columns, draws.torch)
+    return {"smooth": smoothing_loss(moves), "parallel": parallel_loss(moves)}
+
+
+def neighbour_term(space: Space, rows: Tensor, config: ContrastiveConfig, draws: Draws) -> Tensor:
+    """How far the order of neighbours is from that of metadata, among some of `rows` (items, input width)."""
+    drawn = draw_neighbours(
+        rows, space.schema, wanted=config.neighbours_wanted, items=config.neighbours_items, generator=draws.torch
+    )
+    return neighbour_loss(
+        space.metadata, drawn, space.schema, nearness=config.nearness, temperature=config.neighbours_temperature
+    )
 
 
 class Draws(NamedTuple):
@@ -204,7 +225,8 @@ def fit(space: Space, data: TrainingSet, config: ContrastiveConfig, seed: int, f
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=config.epochs)
     best = BestEpoch()
     parts = {"modules": modules, "optimizer": optimizer, "scheduler": scheduler, "best": best}
-    weight = {"match": 1.0, "hard": config.hard, "smooth": config.smoothing, "affinity": config.affinity}
+    weight = {"match": 1.0, "hard": config.hard, "smooth": config.smoothing, "parallel": config.parallel,
+              "neighbours": config.neighbours, "affinity": config.affinity}  # fmt: skip
     columns, settings = ordered_columns(space.schema), run_settings(asdict(config), data.fingerprint)
     start = load_checkpoint(folder, parts, settings) if config.resume else 0
     with RunLog(folder, active=processes.writes) as run:
