@@ -15,7 +15,7 @@ from talkwalk.model_card import model_card
 from talkwalk.projection.anchor_decoder import AnchorDecoder
 from talkwalk.projection.projection_head import AbsoluteHead, AnchoredHead, build_head
 
-FORMAT = 1
+FORMAT = 2
 SHIPPED = Path(__file__).parent / "bundles"
 
 
@@ -121,8 +121,9 @@ class Bundle:
         space = Space.load(folder)
         shape = settings["head"]
         head = build_head(
-            shape["kind"], shape["llm_dim"], shape["dim"], hidden=shape["hidden"], dropout=shape["dropout"]
-        )
+            shape["kind"], shape["llm_dim"], shape["dim"], hidden=shape["hidden"], dropout=shape["dropout"],
+            categories=len(space.schema.category_values),
+        )  # fmt: skip
         decoder = AnchorDecoder(shape["dim"], space.shape["sentence_dim"])
         load_module(head, folder / "projection_head.safetensors")
         load_module(decoder, folder / "anchor_decoder.safetensors")

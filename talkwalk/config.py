@@ -157,7 +157,17 @@ class ContrastiveConfig:
         _positive(self, "dim", "text_hidden", "epochs", "lr", "test_pairs", "smoothing_rows", "valid_pairs")
         _positive(self, "affinity_likes", "affinity_items", "affinity_temperature", "unfreeze_lr")
         _positive(self, "neighbours_wanted", "neighbours_items", "nearness", "neighbours_temperature")
-        _not_negative(self, "parallel", "neighbours", "smoothing", "weight_decay", "hard", "hard_negatives", "affinity", "patience")
+        _not_negative(
+            self,
+            "parallel",
+            "neighbours",
+            "smoothing",
+            "weight_decay",
+            "hard",
+            "hard_negatives",
+            "affinity",
+            "patience",
+        )
         _share(self, "text_dropout")
         if len(self.hidden) != 2 or min(self.hidden) < 1:
             raise ValueError(f"hidden must be two widths, got {self.hidden}")
@@ -179,6 +189,7 @@ class WalksConfig:
         turns: Longest conversation.
         step: How far a plain "more" or "less" moves, on the attribute's [0, 1] scale.
         twins: Share of conversations that get a twin whose last utterance asks for something else.
+        system: Share of the movements that the application's words ask for, in training.
     """
 
     simulated: int = MISSING
@@ -188,11 +199,12 @@ class WalksConfig:
     turns: int = 4
     step: float = 0.3
     twins: float = 0.5
+    system: float = 0.05
 
     def __post_init__(self) -> None:
         _positive(self, "simulated", "test", "turns", "step")
         _not_negative(self, "real", "wishes")
-        _share(self, "twins", "step")
+        _share(self, "twins", "step", "system")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -223,9 +235,11 @@ class LossWeights:
     reconstruct: float = 0.5
     delta: float = 0.5
     items: float = 0.5
+    spread: float = 0.5
+    named: float = 0.5
 
     def __post_init__(self) -> None:
-        _not_negative(self, "direction", "reconstruct", "delta", "items")
+        _not_negative(self, "direction", "reconstruct", "delta", "items", "spread", "named")
 
 
 @dataclass(kw_only=True, slots=True)

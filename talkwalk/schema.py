@@ -241,6 +241,11 @@ class Schema:
         """Category and multi item attributes."""
         return tuple(a for a in self.items.values() if a.kind in (Kind.CATEGORY, Kind.MULTI))
 
+    @property
+    def category_values(self) -> tuple[tuple[str, str], ...]:
+        """(attribute, value) of every value of the category and multi item attributes."""
+        return tuple((a.name, str(v)) for a in self.categorical for v in a.values or ())
+
     def _featured(self) -> list[Attribute]:
         return [a for a in (*self.items.values(), *self.users.values()) if a.kind is not Kind.TEXT]
 

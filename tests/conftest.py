@@ -132,7 +132,30 @@ def language() -> SteeringLanguage:
     names = {g: (g.lower(),) for g in GENRES}
     genre = CategoryLanguage(names, ("switch to {value}",), ("more {value}",), ("no {value}",))
     return SteeringLanguage(
-        directions, {"genre": genre}, ("more like that",), ("go back",), ("what next",), ("show me {wish}",)
+        directions,
+        {"genre": genre},
+        ("more like that",),
+        ("go back",),
+        ("what next",),
+        ("show me {wish}",),
+        comparatives={"year": Direction(("newer",), ("older",))},
+        superlatives={"year": Direction(("the newest there is",), ("the oldest there is",))},
+        grades={
+            "touch": ("{steer}, just a touch", "a touch {more}"),
+            "bit": ("a bit {more}",),
+            "much": ("{steer}, by a lot",),
+            "most": ("{steer}, all the way",),
+        },
+        keep=("the same but {wish}",),
+        first=("like the first one",),
+        between=("between those two",),
+        variety={
+            "closest": ("all alike",),
+            "close": ("stay close",),
+            "wide": ("mix it up",),
+            "widest": ("surprise me",),
+        },
+        joins=("{first}, and {second}",),
     )
 
 
@@ -191,7 +214,8 @@ def space(catalog) -> Space:
 def make_bundle(space: Space, backend: LanguageModel) -> Bundle:
     torch.manual_seed(0)
     shape = {"kind": "anchored", "llm_dim": backend.dim, "dim": DIM, "hidden": 32, "dropout": 0.0}
-    head = build_head("anchored", backend.dim, DIM, hidden=32, dropout=0.0).eval()
+    categories = len(space.schema.category_values)
+    head = build_head("anchored", backend.dim, DIM, hidden=32, dropout=0.0, categories=categories).eval()
     llm = LanguageModelId("tiny", "local", backend.fingerprint)
     figures = {"projection": {"r10": {"value": 0.5, "low": 0.4, "high": 0.6}}}
     return Bundle(space, head, AnchorDecoder(DIM, 24).eval(), shape, llm, "tiny", {}, figures)

@@ -10,9 +10,10 @@ from talkwalk.config import WalksConfig
 from talkwalk.projection import losses
 from talkwalk.projection.anchor_swap import AnchorSwaps
 from talkwalk.projection.projection_head import CURRENT
+from talkwalk.projection.steps import Step, StepKind
 from talkwalk.projection.train_projection import batches
 from talkwalk.projection.turns import NONE, TurnTables
-from talkwalk.projection.walks import Step, StepKind, Walker, draw_walks
+from talkwalk.projection.walks import Walker, draw_walks
 
 OLDER = Step(StepKind.DIRECTION, "older", {}, "1", "year", -1)
 
@@ -30,7 +31,7 @@ def test_a_place_is_an_allowed_item_with_what_the_steer_wants_there(walker, spac
     for anchor, wanted, item, key in zip(*swap, strict=True):
         place = int(np.argmax(vectors @ anchor))
         row = catalog.row(catalog.ids[place])
-        moved = walker.moved(row, "year", -0.3)
+        moved = walker.asking.moved(row, "year", -1)
         assert place < 30
         assert int(key) < 30
         assert int(key) != place

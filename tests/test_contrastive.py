@@ -382,7 +382,10 @@ def test_parallel_movement_against_a_slow_loop():
     moves = move_along(encoder, rows, columns, torch.Generator().manual_seed(5))
     total = weights = 0.0
     for start, end, span in zip(moves.start, moves.end, moves.span, strict=True):
-        unit = [np.sign(s) * (e - b) / np.linalg.norm(e - b) for b, e, s in zip(start.numpy(), end.numpy(), span.numpy(), strict=True)]
+        unit = [
+            np.sign(s) * (e - b) / np.linalg.norm(e - b)
+            for b, e, s in zip(start.numpy(), end.numpy(), span.numpy(), strict=True)
+        ]
         mean = sum(abs(s) * u for s, u in zip(span.numpy(), unit, strict=True))
         total += sum(abs(s) * (1 - u @ mean / np.linalg.norm(mean)) for s, u in zip(span.numpy(), unit, strict=True))
         weights += span.abs().sum().item()

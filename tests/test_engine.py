@@ -133,7 +133,7 @@ def test_reactions_move_the_start_and_hide_the_disliked(recommender):
     np.testing.assert_allclose(session._anchors()[CURRENT], recommender.item_vector(liked))
     session.say("older")
     np.testing.assert_allclose(session._anchors()[BACK], turn.position)
-    assert disliked in session._seen(returning=True)
+    assert disliked in session._seen(np.array([0.0, 1.0, 0.0]))
     with pytest.raises(ValueError, match="unknown item id 'nope'"):
         session.react("nope", liked=True)
 
@@ -144,7 +144,7 @@ def test_going_back_may_show_the_earlier_answer_again(recommender):
     first, second = session.say("a comedy"), session.say("older")
     with torch.no_grad():  # a head that always keeps what was before the last turn, and nothing else
         head.gates.weight.zero_()
-        head.gates.bias.copy_(torch.tensor([-30.0, 30.0]))
+        head.gates.bias.copy_(torch.tensor([-30.0, 30.0, -30.0]))
         head.delta[-1].weight.zero_()
         head.delta[-1].bias.zero_()
     back = session.say("go back")

@@ -24,7 +24,9 @@ def rows(catalog):
 
 
 def drawn(catalog, rows, seed=0, wanted=30, items=20):
-    return draw_neighbours(rows, catalog.schema, wanted=wanted, items=items, generator=torch.Generator().manual_seed(seed))
+    return draw_neighbours(
+        rows, catalog.schema, wanted=wanted, items=items, generator=torch.Generator().manual_seed(seed)
+    )
 
 
 def test_distances_are_those_of_the_metadata_table(catalog):
@@ -34,7 +36,9 @@ def test_distances_are_those_of_the_metadata_table(catalog):
     items.loc["7", "year"] = np.nan
     table = MetadataTable(catalog.schema, items)
     expected = np.stack([table.distances(row) for row in wanted])
-    found = metadata_distances(features, torch.from_numpy(catalog.schema.featurize(items=items).joined()), catalog.schema)
+    found = metadata_distances(
+        features, torch.from_numpy(catalog.schema.featurize(items=items).joined()), catalog.schema
+    )
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 

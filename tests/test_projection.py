@@ -15,13 +15,14 @@ from talkwalk.config import ContextDropoutConfig, HoldoutConfig, LossWeights, Pr
 from talkwalk.llm.prompt_text import Verbosity
 from talkwalk.projection import losses, train_projection
 from talkwalk.projection.anchor_decoder import AnchorDecoder
-from talkwalk.projection.projection_head import BACK, CURRENT, SLOTS, build_head
+from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, SLOTS, build_head
 from talkwalk.projection.steering_language import load_steering
 from talkwalk.projection.steering_pairs import moves_on, twin, with_twins
-from talkwalk.projection.train_projection import Batch, batches, fit, positions
+from talkwalk.projection.steps import Step, StepKind
+from talkwalk.projection.train_projection import Batch, answers, batches, fit, oracle
 from talkwalk.projection.turns import NONE, TurnTables, conversation_of
-from talkwalk.projection.validation import blocked_items, figures, movement, top_items, turn_figures
-from talkwalk.projection.walks import Step, StepKind, Walk, Walker, draw_walks, training_items, training_walks
+from talkwalk.projection.validation import Answers, blocked_items, figures, movement, top_items, turn_figures
+from talkwalk.projection.walks import Walk, Walker, draw_walks, training_items, training_walks
 from talkwalk.splits import Split, split_of
 
 WALKS = WalksConfig(simulated=60, real=20, test=10)
@@ -99,7 +100,7 @@ def test_context_dropout_keeps_the_last_turn_and_the_last_item():
 @pytest.mark.parametrize("kind", ["anchored", "absolute"])
 def test_heads_give_unit_vectors_and_gates(kind):
     head = build_head(kind, 12, 6, hidden=8, dropout=0.0)
-    positions, gates = head(torch.randn(5, 12) * 100, torch.zeros(5, SLOTS, 6))
+    positions, gates, *_ = head(torch.randn(5, 12) * 100, torch.zeros(5, SLOTS, 6))
     torch.testing.assert_close(positions.norm(dim=-1), torch.ones(5))
     assert gates.shape == (5, SLOTS)
     assert ((gates >= 0) & (gates <= 1)).all()
@@ -113,7 +114,7 @@ def test_the_anchored_head_is_its_formula():
         read = head.trunk(head.norm(states[i]))
         gates = torch.sigmoid(head.gates(read))
         delta = head.delta(torch.cat([read, anchors[i, CURRENT]]))
-        z = gates[CURRENT] * anchors[i, CURRENT] + gates[BACK] * anchors[i, BACK] + delta
+        z = sum(gates[slot] * anchors[i, slot] for slot in (CURRENT, BACK, FIRST)) + delta
         torch.testing.assert_close(result.positions[i], z / z.norm())
 
 
@@ -178,9 +179,10 @@ def test_walks_recommend_the_nearest_unseen_item_to_what_was_wanted(walker, cata
     for walk in draw_walks(walker, ["1"], 30, rng):
         seen = set(walk.history)
         for step in walk.steps:
-            if step.kind not in (StepKind.BACK, StepKind.WISH):
-                assert step.target == walker.nearest(step.wanted, seen)
-            assert step.kind is StepKind.BACK or step.target not in seen
+            returning = step.kind in (StepKind.BACK, StepKind.FIRST)
+            if not returning and step.kind is not StepKind.WISH:
+                assert step.target == walker.nearest(step.wanted, seen | catalog.having(step.without))
+            assert returning or step.target not in seen
             seen.add(step.target)
 
 
@@ -206,7 +208,9 @@ def test_categories_switch_join_and_leave(walker):
         (StepKind.MORE, lambda g, v: set(g) == {"Comedy", "Drama", v}),
         (StepKind.LESS, lambda g, v: set(g) == {"Comedy", "Drama"} - {v}),
     ):
-        step = walker._category(kind, row, rng)
+        step = next(
+            s for _ in range(50) if (s := walker.asking.category(kind, row, rng)) is not None and s.wanted != row
+        )
         assert check(step.wanted["genre"], step.value)
         assert str(step.value).lower() in step.utterance
 
@@ -260,8 +264,7 @@ def test_a_twin_differs_in_its_last_utterance_only(walker):
     for walk, other in pairs:
         assert other.steps[:-1] == walk.steps[:-1]
         assert other.history == walk.history
-        assert (other.steps[-1].kind, other.steps[-1].subject, other.steps[-1].value) != (
-            walk.steps[-1].kind, walk.steps[-1].subject, walk.steps[-1].value)  # fmt: skip
+        assert other.steps[-1].meaning != walk.steps[-1].meaning
     assert twin(dataclasses.replace(walks[0]), walker, np.random.default_rng(0)) is not None
 
 
@@ -361,9 +364,12 @@ def test_a_perfect_system_is_perfect_and_one_that_ignores_steering_is_not(tables
     walks = draw_walks(walker, [], 80, rng)
     table = tables.build(walks, [losses.no_context_drop(w.history) for w in walks], rng)
     items = space.encode_items(catalog.items)
-    perfect = figures(turn_figures(table.items, table, catalog, items), len(catalog))
-    stubborn = figures(turn_figures(table.anchors[:, CURRENT], table, catalog, items), len(catalog))
+    meant = oracle(table)
+    perfect = figures(turn_figures(meant._replace(positions=table.items), table, catalog, items), len(catalog))
+    deaf = Answers(table.anchors[:, CURRENT], np.zeros(len(table)), np.zeros_like(table.without, dtype=bool))
+    stubborn = figures(turn_figures(deaf, table, catalog, items), len(catalog))
     assert perfect["top1"] == perfect["back_r10"] == 1.0
+    assert perfect["refused_share"] == 0.0 < stubborn["refused_share"]
     assert stubborn["top1"] < 0.5
     assert blocked_items([{"2"}], ["1", "2"]).tolist() == [[False, True]]
 
@@ -388,7 +394,9 @@ def small(tmp_path) -> ProjectionConfig:
 
 def fresh(backend, space):
     torch.manual_seed(0)
-    return build_head("anchored", backend.dim, space.dim, hidden=16, dropout=0.1), AnchorDecoder(space.dim, 24)
+    categories = len(space.schema.category_values)
+    head = build_head("anchored", backend.dim, space.dim, hidden=16, dropout=0.1, categories=categories)
+    return head, AnchorDecoder(space.dim, 24)
 
 
 @pytest.fixture
@@ -414,9 +422,11 @@ def test_batches_keep_pairs_together(table):
 
 def test_training_learns_and_resumes_to_the_same_head(table, small, backend, space, tmp_path, monkeypatch):
     head, decoder = fresh(backend, space)
-    before = losses.target_similarity(torch.tensor(positions(head.eval(), table)), torch.tensor(table.wanted)).item()
+    before = losses.target_similarity(
+        torch.tensor(answers(head.eval(), table).positions), torch.tensor(table.wanted)
+    ).item()
     fit(head, decoder, table, small, LossWeights(), 0, tmp_path / "straight")
-    straight = positions(head, table)
+    straight = answers(head, table).positions
     assert losses.target_similarity(torch.tensor(straight), torch.tensor(table.wanted)).item() < 0.8 * before
     head, decoder = fresh(backend, space)
     stop = itertools.count()
@@ -433,5 +443,5 @@ def test_training_learns_and_resumes_to_the_same_head(table, small, backend, spa
         fit(head, decoder, table, small, LossWeights(), 0, tmp_path / "resumed")
     head, decoder = fresh(backend, space)
     fit(head, decoder, table, small, LossWeights(), 0, tmp_path / "resumed")
-    np.testing.assert_allclose(positions(head, table), straight, atol=1e-6)
+    np.testing.assert_allclose(answers(head, table).positions, straight, atol=1e-6)
     assert not [p for p in (tmp_path / "resumed").iterdir() if p.name.startswith(".")]

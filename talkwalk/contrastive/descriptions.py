@@ -146,14 +146,18 @@ def keys_of(attribute: Attribute, value: Any, values: Mapping[str, Wordings]) ->
     return [str(name) for name in names if str(name) in values]
 
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, in C where it was built with it
+EVERY_DOMAIN = "any"  # what a file says that belongs to all of them
+
+
 def description_files(folder: Path, domain: str) -> list[Path]:
-    """Files under `folder` that belong to `domain`, in a stable order."""
+    """Files under `folder` that belong to `domain` or to every domain, in a stable order."""
     if not folder.is_dir():
         raise FileNotFoundError(f"no description folder at {folder}")
-    files = [p for p in sorted(folder.rglob("*.yaml")) if read_mapping(p).get("domain") == domain]
-    if not files:
+    found = {path: read_mapping(path).get("domain") for path in sorted(folder.rglob("*.yaml"))}
+    if domain not in found.values():
         raise FileNotFoundError(f"no description file under {folder} says `domain: {domain}`")
-    return files
+    return [path for path, of in found.items() if of in (domain, EVERY_DOMAIN)]
 
 
 def load_descriptions(folder: str | Path, schema: Schema) -> Descriptions:
@@ -200,7 +204,7 @@ def copy_descriptions(folder: str | Path, domain: str, target: Path) -> None:
 def read_mapping(path: Path) -> dict[str, Any]:
     """A YAML file that holds a mapping; a syntax error names the file."""
     try:
-        data = yaml.safe_load(path.read_text())
+        data = yaml.load(path.read_text(), Loader=LOADER)
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(data, dict):
@@ -209,7 +213,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 FIELDS = {"domain", "entity", "attributes", "composites", "affinities", "verdicts"}
-STEERING_FIELDS = {"directions", "categories", "stay", "back", "next", "wish"}  # read by `projection`
+STEERING_FIELDS = {"directions", "categories", "stay", "back", "next", "wish", "comparatives", "superlatives",
+                   "grades", "keep", "first", "between", "variety", "joins"}  # fmt: skip  # read by `projection`
 
 
 def _check_top_level(data: Mapping[str, Any], where: str) -> None:

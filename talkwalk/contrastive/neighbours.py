@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from talkwalk.contrastive.hard_negatives import alter_one
 from talkwalk.schema import Kind, Schema
 
-ALTERED = 0.5  # share of the wanted rows in which one attribute is changed, as a steer would
+ALTERED = 0.35  # share of the wanted rows in which one attribute is changed, as a steer would
+SWITCHED = 0.3  # share of them that have one category instead of their own, each value equally often
 PARTIAL = 0.5  # share of them that tell only some attributes, as a wish would
 TOLD = 0.5  # share of the attributes that those tell
 
@@ -32,9 +33,7 @@ class Neighbours(NamedTuple):
     items: Tensor
 
 
-def draw_neighbours(
-    rows: Tensor, schema: Schema, *, wanted: int, items: int, generator: torch.Generator
-) -> Neighbours:
+def draw_neighbours(rows: Tensor, schema: Schema, *, wanted: int, items: int, generator: torch.Generator) -> Neighbours:
     """Draw items, and other items of which one attribute is changed or only some are told.
 
     Args:
@@ -46,14 +45,35 @@ def draw_neighbours(
     """
     count = len(rows)
     asked = rows[torch.randint(count, (wanted,), generator=generator).to(rows.device)]
-    change = (torch.rand((wanted, 1), generator=generator) < ALTERED).to(rows.device)
-    asked = torch.where(change, alter_one(asked, schema, generator), asked)
+    change = torch.rand((wanted, 1), generator=generator).to(rows.device)
+    asked = torch.where(change < ALTERED, alter_one(asked, schema, generator), asked)
+    asked = torch.where(change > 1 - SWITCHED, _switch(asked, schema, generator), asked)
     partial = torch.rand((wanted, 1), generator=generator) < PARTIAL
     attributes = [a for a in (*schema.items.values(), *schema.users.values()) if a.kind is not Kind.TEXT]
     told = (torch.rand((wanted, len(attributes)), generator=generator) < TOLD) | ~partial
     told[torch.arange(wanted), torch.randint(_item_attributes(schema), (wanted,), generator=generator)] = True
     asked = asked * _wide(told.to(rows.device), schema)
     return Neighbours(asked, rows[torch.randint(count, (items,), generator=generator).to(rows.device)])
+
+
+def _switch(features: Tensor, schema: Schema, generator: torch.Generator) -> Tensor:
+    """Copy of every row (rows, input width) with a single other value of one category or multi item attribute."""
+    attributes = [a for a in schema.items.values() if a.kind is not Kind.TEXT]
+    named = [a.name for a in schema.categorical if a.width]
+    if not named:
+        return features
+    everything = len(attributes) + sum(a.kind is not Kind.TEXT for a in schema.users.values())
+    switched, start, masks = features.clone(), 0, features.shape[1] - everything
+    chosen = torch.randint(len(named), (len(features),), generator=generator).to(features.device)
+    for number, attribute in enumerate(attributes):
+        if attribute.name in named:
+            rows = (chosen == named.index(attribute.name)).nonzero()[:, 0]
+            value = torch.randint(attribute.width, (len(rows),), generator=generator).to(features.device)
+            switched[rows, start : start + attribute.width] = 0.0
+            switched[rows, start + value] = 1.0
+            switched[rows, masks + number] = 1.0
+        start += attribute.width
+    return switched
 
 
 def metadata_distances(wanted: Tensor, items: Tensor, schema: Schema) -> Tensor:
@@ -92,8 +112,8 @@ def neighbour_loss(
 ) -> Tensor:
     """Cross-entropy between the items near in metadata and those near in the space, less the least possible.
 
-    ListNet's top-one probabilities (Cao et al. 2007): softmax(-distance / nearness) over the items is what softmax(cosine /
-    temperature) should be; the loss is their Kullback-Leibler divergence, averaged over the wanted rows.
+    ListNet's top-one probabilities (Cao et al. 2007): softmax(-distance / nearness) over the items is what
+    softmax(cosine / temperature) should be; the loss is their Kullback-Leibler divergence, averaged over the rows.
 
     Args:
         encoder: Features to unit vectors.

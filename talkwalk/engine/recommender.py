@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,14 +13,33 @@ import torch
 from talkwalk.bundle import Bundle
 from talkwalk.contrastive.space import pick_device
 from talkwalk.datasets.resolve import open_catalog
-from talkwalk.engine.diversity import POOL, diversify
+from talkwalk.engine.diversity import POOL, diversify, spoken_spread
 from talkwalk.engine.prompt_builder import ContextLimits, PromptBuilder
 from talkwalk.engine.session import Session, as_batch
 from talkwalk.engine.turn import Item, Turn
 from talkwalk.index.catalog import Catalog, present
 from talkwalk.index.factory import build_index
 from talkwalk.llm.language_model import HiddenStateBackend, LanguageModel
+from talkwalk.projection.steps import Named
 from talkwalk.schema import Row
+
+
+class Reading(NamedTuple):
+    """What is made of one turn.
+
+    Attributes:
+        position: Where the conversation stands, unit vector (dim,).
+        gates: How much of each anchor it keeps, (slots,).
+        spread: How far apart the answers should be, -1 to 1; 0 where nothing was said.
+        asked: (attribute, value) of the categories that were asked for.
+        without: The same of those that were refused.
+    """
+
+    position: np.ndarray
+    gates: np.ndarray
+    spread: float
+    asked: list[Named]
+    without: list[Named]
 
 
 class Recommender:
@@ -168,10 +187,16 @@ class Recommender:
         return self.index.vectors([item_id])[0]
 
     @torch.inference_mode()
-    def project(self, state: np.ndarray, anchors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Hidden state (llm dim,) and anchors (slots, dim) to a position (dim,) and gates (slots,)."""
+    def project(self, state: np.ndarray, anchors: np.ndarray) -> Reading:
+        """What is made of a hidden state (llm dim,) said from anchors (slots, dim)."""
         projected = self.bundle.head(as_batch(state), as_batch(anchors))
-        return projected.positions[0].numpy(), projected.gates[0].numpy()
+        asked, without = (
+            [named for named, logit in zip(self.bundle.space.schema.category_values, logits[0].tolist(), strict=True)
+             if logit > 0]
+            for logits in (projected.asked, projected.without)
+        )  # fmt: skip
+        spread = spoken_spread(float(projected.spread[0]))
+        return Reading(projected.positions[0].numpy(), projected.gates[0].numpy(), spread, asked, without)
 
     def check_search(
         self, k: int, exclude: Collection[str], where: Mapping[str, Any] | None, diversity: float
@@ -194,7 +219,7 @@ class Recommender:
         among: Collection[str] | None,
         diversity: float,
     ) -> list[Item]:
-        """The nearest allowed items to a position, the best first."""
+        """The nearest allowed items to a position, the best first; `diversity` as for `diversify`."""
         hits = self.index.search(position, k * POOL if diversity else k, exclude=exclude, among=among)
         order = range(len(hits.ids))
         if diversity and hits.ids:

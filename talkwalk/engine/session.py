@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from talkwalk.engine.diversity import STRENGTH
 from talkwalk.engine.trace import movement_trace
 from talkwalk.engine.turn import Item, Turn
 from talkwalk.llm.conversation import Exchange
 from talkwalk.llm.prompt_format import Prompt
-from talkwalk.projection.projection_head import BACK, CURRENT, SLOTS
+from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, SLOTS
+from talkwalk.projection.steps import Named
 from talkwalk.schema import Row
 
 if TYPE_CHECKING:
-    from talkwalk.engine.recommender import Recommender
+    from talkwalk.engine.recommender import Reading, Recommender
+
+RETURNING = 1.5  # how much more of an earlier place than of the last one is going back, not being in between
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class _Said:
     turn: Turn
     start: np.ndarray  # anchor that the turn started from, (dim,)
     first_shown: int  # first turn that the prompt told
+    without: frozenset[Named] = frozenset()  # categories refused by then and not asked for since
 
 
 class Session:
@@ -83,7 +88,7 @@ class Session:
             system: Words of the application for this turn.
             exclude: Ids that must not be recommended.
             where: Attribute filter, see `Catalog.matching`.
-            diversity: Spread of the answer, 0 (nearest items) to 1.
+            diversity: Spread of the answer, 0 (nearest items, or what the words say) to 1.
 
         Raises:
             ValueError: On a bad argument; the session stays as it was.
@@ -100,17 +105,19 @@ class Session:
         state = self._reader.read(built.prompt)
         clock.lap("llm")
         anchors = self._anchors()
-        position, gates = rec.project(state, anchors)
+        read = rec.project(state, anchors)
         clock.lap("projection")
-        items = rec.search(
-            position, k, {*exclude, *self._seen(returning=gates[BACK] > gates[CURRENT])}, among, diversity
-        )
+        without = self._refused(read)
+        hidden = {*exclude, *self._seen(read.gates), *rec.catalog.having(without)}
+        items = rec.search(read.position, k, hidden, among, diversity or STRENGTH * read.spread)
         clock.lap("search")
         shown = [item.id for item in items]
         trace = movement_trace(rec.catalog, self._last_answer(), shown)
-        turn = Turn(text, items, position, trace, clock.laps, rec.catalog.schema)
+        turn = Turn(
+            text, items, read.position, trace, clock.laps, rec.catalog.schema, read.spread, tuple(sorted(without))
+        )
         answer = rec.prompts.answer(items[0].metadata) if items else "nothing fits"
-        self._said.append(_Said(Exchange(text, answer, system), turn, anchors[CURRENT], built.first))
+        self._said.append(_Said(Exchange(text, answer, system), turn, anchors[CURRENT], built.first, without))
         self._anchor = None
         return turn
 
@@ -175,15 +182,29 @@ class Session:
             return [item.id for item in self._said[-1].turn.items]
         return self.history[-1:]
 
-    def _seen(self, *, returning: bool) -> set[str]:
+    def _returns_to(self, gates: np.ndarray) -> int | None:
+        """The earlier turn that is gone back to: the one before the last, or the first; None for going on."""
+        slot = int(np.argmax(gates))
+        if len(self._said) < 2 or gates[slot] < RETURNING * gates[CURRENT] or slot == CURRENT:
+            return None
+        return 0 if slot == FIRST else len(self._said) - 2
+
+    def _refused(self, read: Reading) -> frozenset[Named]:
+        """Categories that must not be shown: refused now or before, and not asked for since."""
+        earlier = self._returns_to(read.gates)
+        before = self._said[-1 if earlier is None else earlier].without if self._said else frozenset()
+        return (before - set(read.asked)) | set(read.without)
+
+    def _seen(self, gates: np.ndarray) -> set[str]:
         """Ids that must not be shown; going back allows what the earlier turn showed."""
         turns = [{item.id for item in turn.items} for turn in self.turns]
-        back = turns[-2] if returning and len(turns) >= 2 else set()
+        earlier = self._returns_to(gates)
+        back = turns[earlier] if earlier is not None else set()
         disliked = {i for i, liked in self._liked.items() if not liked}
         return (set(self.history).union(*turns) - back) | disliked
 
     def _anchors(self) -> np.ndarray:
-        """Where the conversation stands and where it stood before the last turn, (slots, dim)."""
+        """Where the conversation stands, where it stood before the last turn, and its first item, (slots, dim)."""
         rec = self._recommender
         anchors = np.zeros((SLOTS, rec.dim), dtype=np.float32)
         current = self._current()
@@ -191,6 +212,9 @@ class Session:
             anchors[CURRENT] = rec.item_vector(current)
         elif self.user and not self._said:
             anchors[CURRENT] = rec.encode_users([self.user])[0]
+        first = self._said[0].turn.items[:1] if self._said else []
+        if first and first[0].id in rec.catalog.items.index:
+            anchors[FIRST] = rec.item_vector(first[0].id)
         if len(self._said) >= 2:
             anchors[BACK] = self._said[-2].turn.position
         elif self._said:

@@ -42,6 +42,8 @@ class Turn:
             ranks, and per category as "attribute=value" (change of its share of the answer).
         timings: Seconds per stage: prompt, llm, projection, search.
         schema: Names the attributes in `explain`.
+        spread: How far apart the words ask the answers to be, -1 to 1; 0 where they do not say.
+        without: (attribute, value) of the categories that are kept out, because the person refused them.
     """
 
     text: str
@@ -50,12 +52,14 @@ class Turn:
     trace: dict[str, float]
     timings: dict[str, float]
     schema: Schema = field(repr=False)
+    spread: float = 0.0
+    without: tuple[tuple[str, str], ...] = ()
 
     def explain(self) -> str:
         """The trace in one plain sentence."""
         if not self.trace:
             return f"A first answer to “{self.text}”."
-        parts = [*self._movements(), *self._categories()]
+        parts = [*self._movements(), *self._categories(), *(f"no {value}" for _, value in self.without)]
         if not parts:
             return "About the same as before."
         return f"Compared with before: {', '.join(parts)}."

@@ -10,8 +10,8 @@ import pandas as pd
 
 from talkwalk.eval.sessions import RecordedSession, steers
 from talkwalk.index.catalog import Catalog
+from talkwalk.projection.steps import StepKind
 from talkwalk.projection.validation import Movement, movement, rank_table
-from talkwalk.projection.walks import StepKind
 from talkwalk.schema import is_missing
 
 TEMPERATURE = 0.05  # of the distribution over items; the one that training contrasts items with

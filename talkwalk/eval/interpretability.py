@@ -10,7 +10,7 @@ import numpy as np
 from talkwalk.eval.controllability import categories_of
 from talkwalk.eval.sessions import RecordedSession, steers
 from talkwalk.index.catalog import Catalog
-from talkwalk.projection.walks import StepKind
+from talkwalk.projection.steps import StepKind
 from talkwalk.schema import Schema
 
 

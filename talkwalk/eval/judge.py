@@ -12,8 +12,8 @@ from talkwalk.eval.sanity import nearest_neighbour_accuracy
 from talkwalk.eval.unseen import Case
 from talkwalk.index.catalog import Catalog
 from talkwalk.index.metadata_distance import MetadataTable
+from talkwalk.projection.steps import StepKind
 from talkwalk.projection.validation import CHANGES, Movement, movement, rank_table
-from talkwalk.projection.walks import StepKind
 from talkwalk.schema import is_missing
 
 Values = dict[str, float]

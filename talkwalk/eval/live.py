@@ -32,8 +32,8 @@ from talkwalk.eval.unseen import UNSEEN, unseen_walks
 from talkwalk.eval.world import Measured, World, by_unit
 from talkwalk.index.catalog import Catalog
 from talkwalk.index.metadata_distance import MetadataTable
+from talkwalk.projection.steps import StepKind
 from talkwalk.projection.validation import rank_table
-from talkwalk.projection.walks import StepKind
 
 STEERING = (StepKind.DIRECTION, StepKind.BACK, StepKind.SWITCH, StepKind.DIRECTION, StepKind.DIRECTION)
 EXPLORING = (StepKind.SWITCH, StepKind.DIRECTION, StepKind.SWITCH, StepKind.DIRECTION, StepKind.SWITCH)

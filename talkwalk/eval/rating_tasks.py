@@ -23,7 +23,7 @@ from talkwalk.files import atomic_file
 from talkwalk.index.catalog import Catalog
 from talkwalk.index.metadata_distance import MetadataTable
 from talkwalk.llm.prompt_text import item_text
-from talkwalk.projection.walks import StepKind
+from talkwalk.projection.steps import StepKind
 
 PAGE = Path(__file__).parent / "rate.html"
 STAND_IN = (

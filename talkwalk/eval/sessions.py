@@ -12,7 +12,7 @@ import numpy as np
 from talkwalk.engine.trace import movement_trace
 from talkwalk.eval.system import Dialogue, Said, System
 from talkwalk.index.catalog import Catalog
-from talkwalk.projection.walks import Step, StepKind
+from talkwalk.projection.steps import Step, StepKind
 from talkwalk.schema import Row
 
 STEERS = (StepKind.DIRECTION, StepKind.SWITCH, StepKind.MORE, StepKind.LESS)

@@ -11,8 +11,8 @@ from talkwalk.eval.sessions import check_ids
 from talkwalk.eval.system import System
 from talkwalk.eval.unseen import UNSEEN, Case, cases, unseen_walks
 from talkwalk.eval.world import Measured, World
+from talkwalk.projection.steps import StepKind
 from talkwalk.projection.validation import blocked_items, top_items
-from talkwalk.projection.walks import StepKind
 
 PLACE = 1  # of this part's draws
 

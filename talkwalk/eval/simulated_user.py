@@ -12,8 +12,8 @@ from talkwalk.eval.controllability import LOOKS, PATIENCE, categories_of
 from talkwalk.eval.sessions import Ask, RecordedSession
 from talkwalk.index.catalog import Catalog
 from talkwalk.projection.steering_language import SteeringLanguage
+from talkwalk.projection.steps import StepKind
 from talkwalk.projection.validation import rank_table
-from talkwalk.projection.walks import StepKind
 
 ROOM = 0.15  # ranks that must be left before the end of an axis to ask for more of it
 CONTRARY = 3  # a contradictory person asks for the opposite every so many turns

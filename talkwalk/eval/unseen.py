@@ -15,7 +15,8 @@ from talkwalk.contrastive.descriptions import Descriptions, load_descriptions
 from talkwalk.eval.system import Dialogue, Said
 from talkwalk.index.catalog import Catalog
 from talkwalk.projection.steering_language import SteeringLanguage, load_steering
-from talkwalk.projection.walks import Step, Walk, Walker, draw_walks, profiles
+from talkwalk.projection.steps import Step
+from talkwalk.projection.walks import Walk, Walker, draw_walks, profiles
 from talkwalk.splits import Split
 
 TRAINED, UNSEEN = "trained_wordings", "unseen_wordings"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class Catalog:
             interactions = interactions.astype({"user_id": str, "item_id": str})
         self.interactions = interactions
         self._ranks: dict[str, pd.Series] = {}
+        self._having: dict[tuple[str, str], list[str]] = {}
 
     def __len__(self) -> int:
         return len(self.items)
@@ -129,6 +130,16 @@ class Catalog:
                 keep &= column.isin(wanted).to_numpy()
         return [str(i) for i in self.items.index[keep]]
 
+    def having(self, named: Collection[tuple[str, str]]) -> set[str]:
+        """Ids of the items that have any of the categories, each given as (attribute, value)."""
+        found: set[str] = set()
+        for attribute, value in named:
+            key = (attribute, value)
+            if key not in self._having:
+                self._having[key] = self.matching({attribute: value})
+            found.update(self._having[key])
+        return found
+
     def add(self, rows: Mapping[str, Row]) -> None:
         """Add or replace items in place; nothing changes if any row is bad."""
         for row in rows.values():
@@ -138,12 +149,14 @@ class Catalog:
         kept = self.items.drop(index=[i for i in rows if i in self.items.index])
         self.items = _table(pd.concat([kept.astype(object), new.astype(object)]), self.schema.items, "item")
         self._ranks.clear()
+        self._having.clear()
 
     def remove(self, item_ids: Sequence[str]) -> None:
         """Remove items in place; nothing changes if any id is unknown."""
         self.check_ids(item_ids)
         self.items = self.items.drop(index=list(item_ids))
         self._ranks.clear()
+        self._having.clear()
 
     def fingerprint(self) -> str:
         """Hash of the schema and the items."""

@@ -8,16 +8,21 @@ and *where* from the anchor. Wanted metadata of every (steer, item) is encoded o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from talkwalk.contrastive.space import Space
 from talkwalk.index.metadata_distance import MetadataTable
-from talkwalk.projection.walks import Step, StepKind, Walker
+from talkwalk.projection.steps import Step, StepKind
+from talkwalk.projection.walks import Walker
 from talkwalk.schema import Row
 
 CANDIDATES = 200  # items that each kind of steer may be moved to
+FEW = 6  # the same of several steers in one sentence, which hardly ever come twice
+MOVABLE = (
+    StepKind.DIRECTION, StepKind.KEEP, StepKind.SWITCH, StepKind.MORE, StepKind.LESS, StepKind.SEVERAL, StepKind.VARIETY
+)  # fmt: skip
 
 
 class Swap(NamedTuple):
@@ -53,13 +58,13 @@ class AnchorSwaps:
         self._table = MetadataTable(catalog.schema, catalog.items)
         self._allowed = np.array([self._row[i] for i in walker.ids])
         self._swaps: list[Swap] = []
-        self._numbers: dict[tuple[str, str, str], int] = {}
+        self._numbers: dict[tuple[Any, ...], int] = {}
 
     def number(self, step: Step) -> int:
         """Which of `swaps` belongs to a step; -1 for a step that means something only where it was said."""
-        if step.kind not in (StepKind.DIRECTION, StepKind.SWITCH, StepKind.MORE, StepKind.LESS):
+        if step.kind not in MOVABLE:
             return -1
-        key = (step.kind.value, str(step.subject), str(step.value))
+        key = step.meaning
         if key not in self._numbers:
             self._numbers[key] = self._add(step)
         return self._numbers[key]
@@ -72,20 +77,27 @@ class AnchorSwaps:
     def _add(self, step: Step) -> int:
         wanted: list[Row] = []
         places: list[int] = []
+        most = FEW if step.kind is StepKind.SEVERAL else CANDIDATES
         for row in self._rng.permutation(self._allowed)[: 4 * CANDIDATES]:
-            there = self._walker.steered(self._walker.row(int(row)), step)
-            if there is not None and len(places) < CANDIDATES:
+            if len(places) == most:
+                break
+            there = self._walker.asking.steered(self._walker.row(int(row)), step)
+            if there is not None:
                 wanted.append(there)
                 places.append(int(row))
         if not places:
             return -1
-        targets = [self._nearest(w, place) for w, place in zip(wanted, places, strict=True)]
+        refused = self._walker.catalog.having(step.without)
+        targets = [self._nearest(w, place, refused) for w, place in zip(wanted, places, strict=True)]
         vectors = self._vectors
         self._swaps.append(Swap(vectors[places], self._space.encode_items(wanted), vectors[targets], np.array(targets)))
         return len(self._swaps) - 1
 
-    def _nearest(self, wanted: Row, place: int) -> int:
-        """Catalogue row of the allowed item nearest to wanted metadata, the place itself left out."""
+    def _nearest(self, wanted: Row, place: int, refused: set[str]) -> int:
+        """Catalogue row of the allowed item nearest to wanted metadata, the place and what is refused left out."""
         distances = self._table.distances(wanted)[self._allowed]
-        distances[self._allowed == place] = np.inf
+        hidden = self._allowed == place
+        if refused:
+            hidden |= np.isin(self._allowed, [self._row[i] for i in refused])
+        distances[hidden] = np.inf
         return int(self._allowed[np.argmin(distances)])

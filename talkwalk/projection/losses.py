@@ -71,6 +71,24 @@ def in_batch_items(projected: Tensor, items: Tensor, item_keys: Tensor, *, tempe
     return F.cross_entropy(logits.masked_fill(same, float("-inf")), torch.arange(len(items), device=items.device))
 
 
+def wanted_spread(spread: Tensor, wanted: Tensor) -> Tensor:
+    """Mean squared difference of the spread that was read from the words and the one they ask for, both (batch,)."""
+    return F.mse_loss(spread, wanted)
+
+
+def named_categories(asked: Tensor, without: Tensor, wanted: Tensor, refused: Tensor) -> Tensor:
+    """Binary cross-entropy of every category being asked for or refused, summed over the categories.
+
+    Args:
+        asked: Logits, (batch, categories).
+        without: Logits, (batch, categories).
+        wanted: 1.0 where the words ask for the category, (batch, categories).
+        refused: 1.0 where they refuse it, (batch, categories).
+    """
+    logits, labels = torch.cat([asked, without], dim=1), torch.cat([wanted, refused], dim=1)
+    return F.binary_cross_entropy_with_logits(logits, labels, reduction="sum") / len(logits)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class ContextDrop:
     """How one conversation's context is altered before the language model reads it.

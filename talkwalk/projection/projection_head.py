@@ -8,20 +8,51 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-CURRENT, BACK = 0, 1  # anchor slots
-SLOTS = 2
+CURRENT, BACK, FIRST = 0, 1, 2  # anchor slots
+SLOTS = 3
+UNSAID = -4.0  # logit of a category that nobody named
 
 
 class Projected(NamedTuple):
-    """Where conversations stand.
+    """Where conversations stand, and what else was asked for.
 
     Attributes:
         positions: Unit vectors, (batch, dim).
         gates: How much of each anchor slot the position keeps, (batch, slots); zeros for the absolute head.
+        spread: How far apart the answers should be, about -1 to 1, 0 as usual, (batch,).
+        asked: Logits of every category having been asked for, (batch, categories).
+        without: Logits of every category having been refused, (batch, categories).
     """
 
     positions: Tensor
     gates: Tensor
+    spread: Tensor
+    asked: Tensor
+    without: Tensor
+
+
+class Intent(nn.Module):
+    """What words say besides where to go: how far apart, and which categories they ask for or refuse.
+
+    A place in a smooth space cannot promise that a category stays out; a refusal that is read as such can.
+
+    Args:
+        hidden: Width of what was read from the state.
+        categories: Number of category values.
+    """
+
+    def __init__(self, hidden: int, categories: int) -> None:
+        super().__init__()
+        self.spread = nn.Linear(hidden, 1)
+        self.named = nn.Linear(hidden, 2 * categories)
+        for layer, start in ((self.spread, 0.0), (self.named, UNSAID)):  # begin by reading nothing into the words
+            nn.init.zeros_(layer.weight)
+            nn.init.constant_(layer.bias, start)
+
+    def forward(self, read: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What was read (batch, hidden) to spread (batch,), asked and without (batch, categories)."""
+        asked, without = self.named(read).chunk(2, dim=-1)
+        return self.spread(read)[:, 0], asked, without
 
 
 class StateNorm(nn.Module):
@@ -60,43 +91,47 @@ class AbsoluteHead(nn.Module):
         dim: Dimension of the space.
         hidden: Width of the hidden layer.
         dropout: Dropout on the hidden layer.
+        categories: Number of category values.
     """
 
-    def __init__(self, llm_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1) -> None:
+    def __init__(self, llm_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1, categories: int = 0) -> None:
         super().__init__()
         self.norm = StateNorm(llm_dim)
-        self.projection = nn.Sequential(
-            nn.Linear(llm_dim, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, dim)
-        )
+        self.trunk = nn.Sequential(nn.Linear(llm_dim, hidden), nn.GELU(), nn.Dropout(dropout))
+        self.place = nn.Linear(hidden, dim)
+        self.intent = Intent(hidden, categories)
 
     def forward(self, states: Tensor, anchors: Tensor) -> Projected:
         """States (batch, llm_dim) to positions; anchors (batch, slots, dim) are not used."""
-        positions = F.normalize(self.projection(self.norm(states)), dim=-1)
-        return Projected(positions, anchors.new_zeros(anchors.shape[:2]))
+        read = self.trunk(self.norm(states))
+        positions = F.normalize(self.place(read), dim=-1)
+        return Projected(positions, anchors.new_zeros(anchors.shape[:2]), *self.intent(read))
 
 
 class AnchoredHead(nn.Module):
     """Walk, don't teleport: z = normalize(sum of gate_s * anchor_s + delta), gates and delta read from the state.
 
-    The anchors are where the conversation stands (last item, or the profile at the start) and where it stood before
-    the last turn, so that "go back" is a gate and not a memory. The delta also sees where it stands: leaving a category
-    needs to know which one to leave.
+    The anchors are where the conversation stands (last item, or the profile at the start), where it stood before the
+    last turn and the first thing shown, so that "go back" is a gate and not a memory. The delta also sees where it
+    stands: leaving a category needs to know which one to leave.
 
     Args:
         llm_dim: Hidden size of the language model.
         dim: Dimension of the space.
         hidden: Width of the hidden layer.
         dropout: Dropout on the hidden layer.
+        categories: Number of category values.
     """
 
-    def __init__(self, llm_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1) -> None:
+    def __init__(self, llm_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1, categories: int = 0) -> None:
         super().__init__()
         self.norm = StateNorm(llm_dim)
         self.trunk = nn.Sequential(nn.Linear(llm_dim, hidden), nn.GELU(), nn.Dropout(dropout))
         self.gates = nn.Linear(hidden, SLOTS)
         self.delta = nn.Sequential(nn.Linear(hidden + dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
+        self.intent = Intent(hidden, categories)
         with torch.no_grad():
-            self.gates.bias.copy_(torch.tensor([2.0, -2.0]))  # begin by staying where the conversation stands
+            self.gates.bias.copy_(torch.tensor([2.0, -2.0, -2.0]))  # begin by staying where the conversation stands
 
     def forward(self, states: Tensor, anchors: Tensor) -> Projected:
         """States (batch, llm_dim) and anchors (batch, slots, dim) to positions (batch, dim).
@@ -106,7 +141,8 @@ class AnchoredHead(nn.Module):
         read = self.trunk(self.norm(states))
         gates = torch.sigmoid(self.gates(read))  # (batch, slots)
         delta = self.delta(torch.cat([read, anchors[:, CURRENT]], dim=-1))
-        return Projected(F.normalize((gates[..., None] * anchors).sum(dim=1) + delta, dim=-1), gates)
+        place = F.normalize((gates[..., None] * anchors).sum(dim=1) + delta, dim=-1)
+        return Projected(place, gates, *self.intent(read))
 
 
 HEADS: dict[str, type[AbsoluteHead] | type[AnchoredHead]] = {
@@ -115,8 +151,10 @@ HEADS: dict[str, type[AbsoluteHead] | type[AnchoredHead]] = {
 }
 
 
-def build_head(kind: str, llm_dim: int, dim: int, *, hidden: int, dropout: float) -> AbsoluteHead | AnchoredHead:
-    """A fresh head of kind "anchored" or "absolute"."""
+def build_head(
+    kind: str, llm_dim: int, dim: int, *, hidden: int, dropout: float, categories: int = 0
+) -> AbsoluteHead | AnchoredHead:
+    """A fresh head of kind "anchored" or "absolute"; `categories` is the number of category values it tells apart."""
     if kind not in HEADS:
         raise ValueError(f"head must be one of {sorted(HEADS)}, got {kind!r}")
-    return HEADS[kind](llm_dim, dim, hidden, dropout)
+    return HEADS[kind](llm_dim, dim, hidden, dropout, categories)

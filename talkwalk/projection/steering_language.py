@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from talkwalk.contrastive.descriptions import Wordings, description_files, read_mapping, wordings_of
+from talkwalk.contrastive.descriptions import (
+    EVERY_DOMAIN,
+    Wordings,
+    description_files,
+    read_mapping,
+    wordings_of,
+)
 from talkwalk.schema import Kind, Schema, unknown
 from talkwalk.splits import Split, split_of
 
@@ -36,9 +42,13 @@ class CategoryLanguage:
     less: Wordings
 
 
+GRADES = ("touch", "bit", "much", "most")  # of a movement, besides the plain one between "bit" and "much"
+SPREADS = ("closest", "close", "wide", "widest")  # of an answer, besides the usual one between "close" and "wide"
+
+
 @dataclass(frozen=True, slots=True)
 class SteeringLanguage:
-    """All steering wordings of one domain.
+    """All steering wordings of one domain. What a domain has no words for is empty, and is not asked for.
 
     Attributes:
         directions: Per ordered attribute.
@@ -47,6 +57,14 @@ class SteeringLanguage:
         back: Return to what was recommended before the last turn.
         next: A request without a direction.
         wish: Frames with {wish} around a description.
+        comparatives: Per ordered attribute, what fits into "a touch ...", such as "newer".
+        superlatives: Per ordered attribute, the extreme end, such as "as new as it gets".
+        grades: Per grade, frames with {steer} (wording of a direction) or {more} (comparative).
+        keep: Frames with {wish}: everything as it is, except for that.
+        first: Like the first thing recommended in this conversation.
+        between: Between the last two things recommended.
+        variety: Per spread, how far apart the answers should be.
+        joins: Frames with {first} and {second}: two steers in one sentence.
     """
 
     directions: Mapping[str, Direction]
@@ -55,59 +73,120 @@ class SteeringLanguage:
     back: Wordings
     next: Wordings
     wish: Wordings
+    comparatives: Mapping[str, Direction] = field(default_factory=dict)
+    superlatives: Mapping[str, Direction] = field(default_factory=dict)
+    grades: Mapping[str, Wordings] = field(default_factory=dict)
+    keep: Wordings = ()
+    first: Wordings = ()
+    between: Wordings = ()
+    variety: Mapping[str, Wordings] = field(default_factory=dict)
+    joins: Wordings = ()
 
     def part(self, split: Split, *, test: float, valid: float = 0.0) -> SteeringLanguage:
-        """Only what the hash assigns to `split`; the names of categories belong to every split."""
+        """Only what the hash assigns to `split`; names of categories and comparatives belong to every split."""
 
         def keep(wordings: Wordings) -> Wordings:
             return tuple(w for w in wordings if split_of(w, test=test, valid=valid) is split)
 
+        def both(sides: Mapping[str, Direction]) -> dict[str, Direction]:
+            return {name: Direction(keep(d.up), keep(d.down)) for name, d in sides.items()}
+
         return SteeringLanguage(
-            {n: Direction(keep(d.up), keep(d.down)) for n, d in self.directions.items()},
-            {
+            directions=both(self.directions),
+            categories={
                 n: CategoryLanguage(c.names, keep(c.switch), keep(c.more), keep(c.less))
                 for n, c in self.categories.items()
             },
-            *(keep(wordings) for wordings in (self.stay, self.back, self.next, self.wish)),
+            comparatives=self.comparatives,
+            superlatives=both(self.superlatives),
+            grades={name: keep(frames) for name, frames in self.grades.items()},
+            variety={name: keep(wordings) for name, wordings in self.variety.items()},
+            **{name: keep(getattr(self, name)) for name in LISTS},
         )
 
     def all_wordings(self) -> set[str]:
-        """Every wording and frame."""
-        directed = (w for d in self.directions.values() for side in d for w in side)
+        """Every wording and frame that belongs to one split."""
+        sides = [*self.directions.values(), *self.superlatives.values()]
+        directed = (w for d in sides for side in d for w in side)
         framed = (w for c in self.categories.values() for side in (c.switch, c.more, c.less) for w in side)
-        return {*directed, *framed, *self.stay, *self.back, *self.next, *self.wish}
+        named = (w for part in (self.grades, self.variety) for wordings in part.values() for w in wordings)
+        return {*directed, *framed, *named, *(w for name in LISTS for w in getattr(self, name))}
+
+
+LISTS = ("stay", "back", "next", "wish", "keep", "first", "between", "joins")
+NEEDED = ("stay", "back", "next", "wish")  # a domain without these cannot be walked
+SLOTS = {"wish": ("{wish}",), "keep": ("{wish}",), "joins": ("{first}", "{second}")}
 
 
 def load_steering(folder: str | Path, schema: Schema) -> SteeringLanguage:
-    """Read the steering file of the schema's domain.
+    """Read the steering file of the schema's domain, and the one of all domains if there is one.
 
     Raises:
-        FileNotFoundError: If there is none.
+        FileNotFoundError: If the domain has none.
         ValueError: Naming file and field of the first mistake.
     """
-    for path in description_files(Path(folder), schema.domain):
-        data = read_mapping(path)
-        if "directions" in data:
-            return _language(data, schema, str(path))
-    raise FileNotFoundError(f"no steering language for domain {schema.domain!r} under {folder}: it has `directions:`")
+    found = [(path, read_mapping(path)) for path in description_files(Path(folder), schema.domain)]
+    own = next(((path, data) for path, data in found if "directions" in data), None)
+    if own is None:
+        raise FileNotFoundError(
+            f"no steering language for domain {schema.domain!r} under {folder}: it has `directions:`"
+        )
+    shared = {path: data for path, data in found if data.get("domain") == EVERY_DOMAIN}
+    return _language(own[1], schema, str(own[0]), shared)
 
 
-def _language(data: Mapping[str, Any], schema: Schema, where: str) -> SteeringLanguage:
-    axes = {a.name for a in schema.ordered}
-    directions = {}
-    for name, sides in data["directions"].items():
-        if name not in axes:
-            raise ValueError(f"{where}: directions: {unknown('ordered attribute', name, axes)}")
-        up, down = (wordings_of(sides.get(s), f"{where}: directions.{name}.{s}") for s in ("up", "down"))
-        directions[name] = Direction(up, down)
+def _language(
+    data: Mapping[str, Any], schema: Schema, where: str, shared: Mapping[Path, Mapping[str, Any]]
+) -> SteeringLanguage:
+    sources = [(where, data), *((str(path), common) for path, common in shared.items())]
     categories = {
         name: _category(fields, schema, name, f"{where}: categories.{name}")
         for name, fields in data.get("categories", {}).items()
     }
-    lists = (wordings_of(data.get(key), f"{where}: {key}") for key in ("stay", "back", "next", "wish"))
-    language = SteeringLanguage(directions, categories, *lists)
-    _check_frames(language.wish, "{wish}", f"{where}: wish")
-    return language
+    return SteeringLanguage(
+        directions=_directions(data, "directions", schema, where),
+        categories=categories,
+        comparatives=_directions(data, "comparatives", schema, where),
+        superlatives=_directions(data, "superlatives", schema, where),
+        grades=_named(sources, "grades", GRADES),
+        variety=_named(sources, "variety", SPREADS),
+        **{name: _list(sources, name) for name in LISTS},
+    )
+
+
+def _directions(data: Mapping[str, Any], field: str, schema: Schema, where: str) -> dict[str, Direction]:
+    axes, directions = {a.name for a in schema.ordered}, {}
+    for name, sides in data.get(field, {}).items():
+        if name not in axes:
+            raise ValueError(f"{where}: {field}: {unknown('ordered attribute', name, axes)}")
+        up, down = (wordings_of(sides.get(s), f"{where}: {field}.{name}.{s}") for s in ("up", "down"))
+        directions[name] = Direction(up, down)
+    return directions
+
+
+def _list(sources: Sequence[tuple[str, Mapping[str, Any]]], name: str) -> Wordings:
+    """The wordings of all files; a domain's own first."""
+    words: list[str] = []
+    for where, data in sources:
+        if name in data:
+            words += wordings_of(data[name], f"{where}: {name}")
+            _check_frames(data[name], SLOTS.get(name, ()), f"{where}: {name}")
+    if not words and name in NEEDED:
+        raise ValueError(f"{sources[0][0]}: {name} must be a list of wordings, got None")
+    return tuple(dict.fromkeys(words))
+
+
+def _named(sources: Sequence[tuple[str, Mapping[str, Any]]], field: str, names: Sequence[str]) -> dict[str, Wordings]:
+    found: dict[str, Wordings] = {}
+    for where, data in sources:
+        for name, wordings in data.get(field, {}).items():
+            if name not in names:
+                raise ValueError(f"{where}: {field}: {unknown('grade', name, names)}")
+            found[name] = (*found.get(name, ()), *wordings_of(wordings, f"{where}: {field}.{name}"))
+            for wording in found[name] if field == "grades" else ():
+                if ("{steer}" in wording) == ("{more}" in wording):
+                    raise ValueError(f"{where}: {field}.{name} must contain {{steer}} or {{more}}, got {wording!r}")
+    return found
 
 
 def _category(fields: Mapping[str, Any], schema: Schema, name: str, where: str) -> CategoryLanguage:
@@ -120,11 +199,12 @@ def _category(fields: Mapping[str, Any], schema: Schema, name: str, where: str) 
             raise ValueError(f"{where}.names: {unknown('value', value, attribute.values)}")
     frames = {key: wordings_of(fields.get(key), f"{where}.{key}") for key in ("switch", "more", "less")}
     for key, wordings in frames.items():
-        _check_frames(wordings, "{value}", f"{where}.{key}")
+        _check_frames(wordings, ("{value}",), f"{where}.{key}")
     return CategoryLanguage(names, **frames)
 
 
-def _check_frames(wordings: Wordings, slot: str, where: str) -> None:
+def _check_frames(wordings: Sequence[str], slots: Sequence[str], where: str) -> None:
     for wording in wordings:
-        if slot not in wording:
-            raise ValueError(f"{where} must contain {slot}, got {wording!r}")
+        for slot in slots:
+            if slot not in wording:
+                raise ValueError(f"{where} must contain {slot}, got {wording!r}")

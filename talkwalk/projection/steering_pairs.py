@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from talkwalk.projection.walks import StepKind, Walk, Walker
+from talkwalk.projection.steps import StepKind
+from talkwalk.projection.walks import Walk, Walker
 
 
 def twin(walk: Walk, walker: Walker, rng: np.random.Generator) -> Walk | None:
@@ -18,18 +19,14 @@ def twin(walk: Walk, walker: Walker, rng: np.random.Generator) -> Walk | None:
     *before, last = walk.steps
     for _ in range(3):
         other = walker.step(walk.history, before, rng)
-        if other is not None and (other.kind, other.subject, other.value) != (
-            last.kind,
-            last.subject,
-            last.value,
-        ):
+        if other is not None and other.meaning != last.meaning:
             return dataclasses.replace(walk, steps=(*before, other))
     return None
 
 
 def moves_on(walk: Walk, turn: int) -> bool:
     """Whether turn `turn` should move away from the turn before it: the pairs of the conversation delta loss."""
-    return turn > 0 and walk.steps[turn].kind not in (StepKind.STAY, StepKind.NEXT)
+    return turn > 0 and walk.steps[turn].kind not in (StepKind.STAY, StepKind.NEXT, StepKind.VARIETY)
 
 
 def with_twins(walks: Sequence[Walk], walker: Walker, share: float, rng: np.random.Generator) -> list[Walk | None]:

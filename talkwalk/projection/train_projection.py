@@ -34,9 +34,10 @@ from talkwalk.projection.anchor_swap import AnchorSwaps, Swap
 from talkwalk.projection.projection_head import CURRENT, AbsoluteHead, AnchoredHead, build_head
 from talkwalk.projection.steering_language import SteeringLanguage, load_steering
 from talkwalk.projection.steering_pairs import with_twins
+from talkwalk.projection.steps import StepKind
 from talkwalk.projection.turns import NONE, TurnTable, TurnTables
-from talkwalk.projection.validation import figures, turn_figures
-from talkwalk.projection.walks import StepKind, Walk, Walker, draw_walks, profiles, training_items, training_walks
+from talkwalk.projection.validation import Answers, figures, turn_figures
+from talkwalk.projection.walks import Walk, Walker, draw_walks, profiles, training_items, training_walks
 from talkwalk.runlog import RunLog, summary
 from talkwalk.splits import Split
 
@@ -65,7 +66,7 @@ class Variant:
 
 def variants(config: ProjectionConfig) -> list[Variant]:
     """The configured head, then the baselines."""
-    target_only = LossWeights(direction=0, reconstruct=0, delta=0, items=0)
+    target_only = LossWeights(direction=0, reconstruct=0, delta=0, items=0, spread=0, named=0)
     baselines = [
         Variant("absolute", "absolute", config.weights),
         Variant("target_only", config.head, target_only),
@@ -113,6 +114,9 @@ class Batch:
         self.states, self.anchors, self.wanted, self.items, self.item_keys, self.descriptions, self.swapped = (
             torch.as_tensor(array, device=device)
             for array in (table.states[rows], anchors, wanted, items, keys, table.descriptions[rows], swapped)
+        )
+        self.spread, self.asked, self.without = (
+            torch.as_tensor(array[rows], device=device) for array in (table.spread, table.asked, table.without)
         )
         self.after, self.before = self._pairs(table.before, rows, position, swapped)
         self.last, self.twin = self._pairs(table.twin, rows, position, swapped)
@@ -166,12 +170,15 @@ def batches(
 
 def loss_terms(head: Head, decoder: AnchorDecoder, batch: Batch, config: ProjectionConfig) -> dict[str, Tensor]:
     """Every loss of the batch, unweighted; a batch without pairs has none of their terms."""
-    z = head(batch.states, batch.anchors).positions
+    read = head(batch.states, batch.anchors)
+    z = read.positions
     own, moved, stand = ~batch.swapped, batch.swapped, batch.anchors[:, CURRENT]
     terms = {
         "target": losses.target_similarity(z, batch.wanted),
         "reconstruct": losses.reconstruction(decoder(z[own]), batch.descriptions[own]),
         "items": losses.in_batch_items(z, batch.items, batch.item_keys, temperature=config.temperature),
+        "spread": losses.wanted_spread(read.spread, batch.spread),
+        "named": losses.named_categories(read.asked, read.without, batch.asked, batch.without),
     }
     # the base of a steer is its twin, or for a swapped one to have stayed where it stands
     steered = torch.cat([z[batch.last], z[moved]])
@@ -299,28 +306,35 @@ def space_holdout(folder: Path) -> HoldoutConfig:
 
 
 @torch.inference_mode()
-def positions(head: Head, table: TurnTable) -> np.ndarray:
-    """Where the head puts every turn, (turns, dim)."""
-    return head(torch.as_tensor(table.states), torch.as_tensor(table.anchors)).positions.numpy()
+def answers(head: Head, table: TurnTable) -> Answers:
+    """What the head makes of every turn."""
+    read = head(torch.as_tensor(table.states), torch.as_tensor(table.anchors))
+    return Answers(read.positions.numpy(), read.spread.numpy(), read.without.numpy() > 0)
 
 
-def evaluate(place: np.ndarray, table: TurnTable, material: Material) -> dict[str, float]:
-    """Figures of positions (turns, dim) on a test table."""
+def oracle(table: TurnTable) -> Answers:
+    """What was meant by every turn: the best that a space allows."""
+    return Answers(table.wanted, table.spread, table.without > 0)
+
+
+def evaluate(read: Answers, table: TurnTable, material: Material) -> dict[str, float]:
+    """Figures of a test table's turns."""
     items = material.space.encode_items(material.catalog.items)
-    return figures(turn_figures(place, table, material.catalog, items), len(material.catalog))
+    return figures(turn_figures(read, table, material.catalog, items), len(material.catalog))
 
 
 def evaluate_all(material: Material, heads: dict[str, Head]) -> dict[str, float]:
     """Figures of every head and of the oracle, and the first head's as shares of the oracle's."""
     result: dict[str, float] = {}
     for wordings, table in material.tests.items():
-        oracle = evaluate(table.wanted, table, material)
-        by_head = {name: evaluate(positions(head, table), table, material) for name, head in heads.items()}
-        for name, values in {"oracle": oracle, **by_head}.items():
+        best = evaluate(oracle(table), table, material)
+        by_head = {name: evaluate(answers(head, table), table, material) for name, head in heads.items()}
+        for name, values in {"oracle": best, **by_head}.items():
             result |= {f"{wordings}/{name}/{figure}": value for figure, value in values.items()}
         first = next(iter(by_head.values()))
-        for figure in ("direction", "precision", "r10"):
-            result[f"{wordings}/share_of_oracle/{figure}"] = first[figure] / oracle[figure]
+        for figure in ("direction", "precision", "r10", "wish_r10"):
+            if figure in first:
+                result[f"{wordings}/share_of_oracle/{figure}"] = first[figure] / best[figure]
     return result
 
 
@@ -335,8 +349,9 @@ def train(config: ProjectionConfig) -> dict[str, dict[str, float]]:
         for variant in variants(config):
             torch.manual_seed(seed)
             head = build_head(
-                variant.head, backend.dim, material.space.dim, hidden=config.hidden, dropout=config.dropout
-            )
+                variant.head, backend.dim, material.space.dim, hidden=config.hidden, dropout=config.dropout,
+                categories=len(material.space.schema.category_values),
+            )  # fmt: skip
             decoder = AnchorDecoder(material.space.dim, material.space.shape["sentence_dim"])
             head.norm.fit(torch.as_tensor(material.train.states))
             fit(

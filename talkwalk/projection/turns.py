@@ -18,9 +18,10 @@ from talkwalk.llm.hidden_states import hidden_states
 from talkwalk.llm.language_model import HiddenStateBackend
 from talkwalk.llm.prompt_text import item_text, system_text
 from talkwalk.projection.losses import ContextDrop, drop_turns
-from talkwalk.projection.projection_head import BACK, CURRENT, SLOTS
+from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, SLOTS
 from talkwalk.projection.steering_pairs import moves_on
-from talkwalk.projection.walks import Step, Walk
+from talkwalk.projection.steps import Named, Step
+from talkwalk.projection.walks import Walk
 from talkwalk.schema import Row
 
 NONE = -1
@@ -32,7 +33,7 @@ class TurnTable:
 
     Attributes:
         states: Hidden state at the readout, (turns, llm dim), not normalised.
-        anchors: Where the conversation stands and stood before, (turns, slots, dim); zero where there is none.
+        anchors: Where the conversation stands, stood before, and first stood, (turns, slots, dim); zero for none.
         wanted: Encoded wanted metadata, (turns, dim).
         items: Encoded target item, (turns, dim).
         item_keys: Equal numbers mark equal target items, (turns,).
@@ -44,6 +45,9 @@ class TurnTable:
         seen: Ids that must not be recommended: history and what earlier turns recommended, per turn.
         starts: The item that each turn starts from; None at a beginning without history.
         swap: Number of the turn's steer in `AnchorSwaps.swaps`, else -1, (turns,).
+        spread: How far apart the answers should be, -1 to 1, (turns,).
+        asked: 1.0 where a category was asked for, in the order of `Schema.category_values`, (turns, categories).
+        without: 1.0 where a category was refused, (turns, categories).
     """
 
     states: np.ndarray
@@ -59,13 +63,16 @@ class TurnTable:
     seen: list[set[str]]
     starts: list[str | None]
     swap: np.ndarray
+    spread: np.ndarray
+    asked: np.ndarray
+    without: np.ndarray
 
     def __len__(self) -> int:
         return len(self.steps)
 
     def fingerprint(self) -> str:
         """Hash of what the turns say, where they stand and what is wanted of them, in this space."""
-        parts = (self.states, self.anchors, self.wanted, self.items)
+        parts = (self.states, self.anchors, self.wanted, self.items, self.spread, self.asked, self.without)
         return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:16]
 
 
@@ -77,7 +84,7 @@ def conversation_of(walk: Walk, catalog: Catalog, drop: ContextDrop) -> Conversa
     answers = [item_text(catalog.row(s.target), schema, drop.verbosity) for s in walk.steps]
     last = len(walk.steps) - 1
     exchanges = tuple(
-        Exchange(step.utterance, answer if turn < last else None)
+        Exchange(step.utterance, answer if turn < last else None, step.system)
         for turn, (step, answer) in enumerate(zip(walk.steps, answers, strict=True))
     )
     return drop_turns(Conversation(system_text(schema, walk.user, history), exchanges), drop.first_turn)
@@ -96,6 +103,7 @@ class TurnTables:
     def __init__(self, space: Space, catalog: Catalog, descriptions: Descriptions, backend: HiddenStateBackend) -> None:
         self.space, self.catalog, self.descriptions, self.backend = space, catalog, descriptions, backend
         self._row = {item_id: i for i, item_id in enumerate(catalog.ids)}
+        self._category = {named: i for i, named in enumerate(space.schema.category_values)}
         self._item_vectors = space.encode_items(catalog.items)
 
     def build(
@@ -135,6 +143,7 @@ class TurnTables:
             "state": state,
             "current": shown[-1] if shown else (walk.history[-1] if walk.history else None),
             "back": walk.steps[turn - 2].wanted if turn >= 2 else None,
+            "first": shown[0] if shown else None,
             "start": walk if turn == 1 else None,  # one turn in, "before" is where the walk began
             "user": walk.user if turn == 0 and not walk.history else None,
             "step": step,
@@ -160,13 +169,25 @@ class TurnTables:
             seen=[row["seen"] for row in rows],
             starts=[row["current"] for row in rows],
             swap=np.full(len(rows), NONE),
+            spread=np.array([s.spread for s in steps], dtype=np.float32),
+            asked=self._named([s.asked for s in steps]),
+            without=self._named([s.without for s in steps]),
         )
+
+    def _named(self, named: Sequence[Sequence[Named]]) -> np.ndarray:
+        """1.0 where a turn names a category, (turns, categories)."""
+        table = np.zeros((len(named), len(self._category)), dtype=np.float32)
+        for turn, names in enumerate(named):
+            table[turn, [self._category[name] for name in names if name in self._category]] = 1.0
+        return table
 
     def _anchors(self, rows: Sequence[dict[str, Any]]) -> np.ndarray:
         anchors = np.zeros((len(rows), SLOTS, self.space.dim), dtype=np.float32)
         for i, row in enumerate(rows):
             if row["current"] is not None:
                 anchors[i, CURRENT] = self._item_vectors[self._row[row["current"]]]
+            if row["first"] is not None:
+                anchors[i, FIRST] = self._item_vectors[self._row[row["first"]]]
             if row["start"] is not None and row["start"].history:
                 anchors[i, BACK] = self._item_vectors[self._row[row["start"].history[-1]]]
         self._fill(anchors, CURRENT, [row["user"] for row in rows], users=True)

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from talkwalk.index.catalog import Catalog
+from talkwalk.projection.steps import StepKind, names_in
 from talkwalk.projection.turns import TurnTable
-from talkwalk.projection.walks import StepKind
 
+GRADES = ("touch", "bit", None, "much", "most")  # from the smallest movement to the largest
 MOVED = 0.02  # smallest movement, in catalogue ranks, that counts as going the way it was asked
 
 
@@ -37,6 +39,20 @@ def blocked_items(seen: Sequence[set[str]], ids: Sequence[str]) -> np.ndarray:
 
 
 CHANGES = (StepKind.DIRECTION, StepKind.SWITCH, StepKind.MORE, StepKind.LESS)
+
+
+class Answers(NamedTuple):
+    """What is made of every turn of a table.
+
+    Attributes:
+        positions: Unit vectors, (turns, dim).
+        spread: How far apart the answers should be, (turns,).
+        without: True where a category was refused, (turns, categories).
+    """
+
+    positions: np.ndarray
+    spread: np.ndarray
+    without: np.ndarray
 
 
 class Movement(NamedTuple):
@@ -94,9 +110,15 @@ class TurnFigures(NamedTuple):
         hit10: Of the turns that change something: the nearest item to the wanted metadata is among the first ten.
         hit1: The same, first.
         wish10: Of the wishes: the item that was described is among the first ten.
-        movement: Of the turns along an ordered attribute.
+        movement: Of the plain turns along an ordered attribute.
+        grades: Rank correlation of what was asked and what was moved, over all turns along an ordered attribute, (1,).
         switched: Share of the answer that has the asked category (turns that switch).
+        refused: Share of the answer that has a category that was refused (turns that refuse one).
+        several10: Of the turns that ask for several things: the nearest item to all of them is among the first ten.
         returned: Of the turns that go back: the earlier turn's item is among the first ten.
+        first: The same of the turns that go back to the first answer.
+        between10: Of the turns that ask for something between two items: the nearest to that is among the first ten.
+        spread: Rank correlation of the spread that was asked for and the one that was read, where one was asked, (1,).
         shown: Indices of everything shown.
     """
 
@@ -104,47 +126,82 @@ class TurnFigures(NamedTuple):
     hit1: np.ndarray
     wish10: np.ndarray
     movement: Movement
+    grades: np.ndarray
     switched: np.ndarray
+    refused: np.ndarray
+    several10: np.ndarray
     returned: np.ndarray
+    first: np.ndarray
+    between10: np.ndarray
+    spread: np.ndarray
     shown: np.ndarray
 
 
-def turn_figures(
-    positions: np.ndarray, table: TurnTable, catalog: Catalog, items: np.ndarray, k: int = 10
-) -> TurnFigures:
-    """Search with `positions` and judge every turn of the table.
+def turn_figures(read: Answers, table: TurnTable, catalog: Catalog, items: np.ndarray, k: int = 10) -> TurnFigures:
+    """Search with positions and judge every turn of the table.
 
     Args:
-        positions: Unit vectors, one per turn of the table, (turns, dim).
+        read: What is made of every turn of the table.
         table: The turns.
         catalog: Items that are searched.
         items: Their vectors, (items, dim).
         k: Length of the answers.
     """
-    ids = catalog.ids
     kinds = np.array([s.kind.value for s in table.steps])
-    going_back = kinds == StepKind.BACK.value
-    seen = [set() if back else s for back, s in zip(going_back, table.seen, strict=True)]
-    answers = top_items(positions, items, blocked_items(seen, ids), k)
-    hits = answers == table.item_keys[:, None]
-    judged = np.isin(kinds, [k.value for k in CHANGES])
+
+    def of(*wanted: StepKind) -> np.ndarray:
+        return np.isin(kinds, [kind.value for kind in wanted])
+
+    returning = of(StepKind.BACK, StepKind.FIRST)
+    seen = [set() if back else s for back, s in zip(returning, table.seen, strict=True)]
+    blocked = blocked_items(seen, catalog.ids) | (read.without.astype(np.float32) @ members(catalog).T > 0)
+    shown = top_items(read.positions, items, blocked, k)
+    hits = shown == table.item_keys[:, None]
+    among = hits.any(axis=1).astype(np.float64)
+    judged, plain = of(*CHANGES), np.array([s.grade is None for s in table.steps])
     return TurnFigures(
-        hits.any(axis=1)[judged].astype(np.float64),
-        hits[judged, 0].astype(np.float64),
-        hits.any(axis=1)[kinds == StepKind.WISH.value].astype(np.float64),
-        _directions(answers, kinds, table, catalog),
-        _switches(answers, kinds, table, catalog),
-        hits.any(axis=1)[going_back].astype(np.float64),
-        answers,
+        hit10=among[judged],
+        hit1=hits[judged, 0].astype(np.float64),
+        wish10=among[of(StepKind.WISH)],
+        movement=_directions(shown, of(StepKind.DIRECTION) & plain, table, catalog),
+        grades=_grades(shown, of(StepKind.DIRECTION), table, catalog),
+        switched=named_share(shown[of(StepKind.SWITCH)], table.asked[of(StepKind.SWITCH)], catalog),
+        refused=named_share(shown[of(StepKind.LESS)], table.without[of(StepKind.LESS)], catalog),
+        several10=among[of(StepKind.SEVERAL)],
+        returned=among[of(StepKind.BACK)],
+        first=among[of(StepKind.FIRST)],
+        between10=among[of(StepKind.BETWEEN)],
+        spread=_rank_correlation(read.spread[of(StepKind.VARIETY)], table.spread[of(StepKind.VARIETY)]),
+        shown=shown,
     )
 
 
-def _directions(answers: np.ndarray, kinds: np.ndarray, table: TurnTable, catalog: Catalog) -> Movement:
-    steers = np.flatnonzero(kinds == StepKind.DIRECTION.value)
+def members(catalog: Catalog) -> np.ndarray:
+    """1.0 where an item has a category, in the order of `Schema.category_values`, (items, categories)."""
+    values = catalog.schema.category_values
+    columns = [np.zeros((len(catalog), 0), dtype=np.float32)]
+    for attribute in catalog.schema.categorical:
+        names = [names_in(cell) for cell in catalog.items[attribute.name]]
+        wanted = [value for name, value in values if name == attribute.name]
+        columns.append(
+            np.array([[v in has for v in wanted] for has in names], dtype=np.float32).reshape(len(catalog), -1)
+        )
+    return np.concatenate(columns, axis=1)
+
+
+def named_share(shown: np.ndarray, named: np.ndarray, catalog: Catalog) -> np.ndarray:
+    """Share of each answer (turns, k) that has a category of `named` (turns, categories), (turns,)."""
+    has = members(catalog)[shown]  # (turns, k, categories)
+    return (np.einsum("tkc,tc->tk", has, named) > 0).mean(axis=1) if len(shown) else np.zeros(0)
+
+
+def _directions(shown: np.ndarray, which: np.ndarray, table: TurnTable, catalog: Catalog) -> Movement:
+    """Movement of the turns where `which` (turns,) is true; all of them are along an ordered attribute."""
+    steers = np.flatnonzero(which)
     axes = {a.name: i for i, a in enumerate(catalog.schema.ordered)}
     row = {item_id: i for i, item_id in enumerate(catalog.ids)}
     return movement(
-        answers[steers],
+        shown[steers],
         np.array([row[str(table.starts[i])] for i in steers], dtype=int),
         np.array([axes[str(table.steps[i].subject)] for i in steers], dtype=int),
         np.array([int(table.steps[i].value or 0) for i in steers], dtype=int),
@@ -152,14 +209,17 @@ def _directions(answers: np.ndarray, kinds: np.ndarray, table: TurnTable, catalo
     )
 
 
-def _switches(answers: np.ndarray, kinds: np.ndarray, table: TurnTable, catalog: Catalog) -> np.ndarray:
-    shares = []
-    for i in np.flatnonzero(kinds == StepKind.SWITCH.value):
-        step = table.steps[i]
-        column = catalog.items[step.subject]
-        names = [column.iloc[a] for a in answers[i]]
-        shares.append(np.mean([step.value == n or (isinstance(n, list) and step.value in n) for n in names]))
-    return np.array(shares)
+def _grades(shown: np.ndarray, which: np.ndarray, table: TurnTable, catalog: Catalog) -> np.ndarray:
+    moved = _directions(shown, which, table, catalog).on_axis
+    asked = [GRADES.index(table.steps[i].grade) for i in np.flatnonzero(which)]
+    return _rank_correlation(moved, np.array(asked))
+
+
+def _rank_correlation(values: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Spearman's, in an array of one; empty where it has no meaning."""
+    if len(set(asked)) < 2 or len(set(values)) < 2:
+        return np.zeros(0)
+    return np.array([spearmanr(values, asked).statistic])
 
 
 def figures(outcome: TurnFigures, catalog_size: int) -> dict[str, float]:
@@ -171,8 +231,14 @@ def figures(outcome: TurnFigures, catalog_size: int) -> dict[str, float]:
         "direction": outcome.movement.direction,
         "on_axis": outcome.movement.on_axis,
         "off_axis": outcome.movement.off_axis,
+        "grade_spearman": outcome.grades,
         "switch_share": outcome.switched,
+        "refused_share": outcome.refused,
+        "several_r10": outcome.several10,
         "back_r10": outcome.returned,
+        "first_r10": outcome.first,
+        "between_r10": outcome.between10,
+        "spread_spearman": outcome.spread,
     }
     means = {name: float(np.mean(values)) for name, values in named.items() if len(values)}
     coverage = len(np.unique(outcome.shown)) / catalog_size

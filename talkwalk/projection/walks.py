@@ -5,72 +5,39 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 import numpy as np
 
 from talkwalk.config import HoldoutConfig, WalksConfig
-from talkwalk.contrastive.dataset import described_pair
-from talkwalk.contrastive.descriptions import ByValue, Descriptions
+from talkwalk.contrastive.descriptions import Descriptions
 from talkwalk.contrastive.holdout import item_split, user_split
 from talkwalk.contrastive.user_metadata import random_context
 from talkwalk.index.catalog import Catalog, present
 from talkwalk.index.metadata_distance import MetadataTable
 from talkwalk.projection.steering_language import SteeringLanguage
-from talkwalk.schema import Kind, Row, is_missing
+from talkwalk.projection.steps import MIN_ROOM, Asking, Step, StepKind, between
+from talkwalk.schema import Row
 from talkwalk.splits import Split
 
-MIN_ROOM = 0.5  # share of a full step that must be left before the end of an axis
 HISTORY = 0.75  # share of simulated walks that begin with something consumed
 FRESH = 0.3  # share of real histories that are told as a first visit, with a profile and no history
 LIKED = 4.0  # stars from which an interaction counts as liked
-
-
-class StepKind(str, Enum):
-    """What a person asks for in one turn."""
-
-    WISH = "wish"  # a description, whatever came before
-    DIRECTION = "direction"  # more or less of an ordered attribute
-    SWITCH = "switch"  # another category instead
-    MORE = "more"  # a category in addition
-    LESS = "less"  # without a category
-    STAY = "stay"
-    BACK = "back"
-    NEXT = "next"  # no wish at all
-
-
 SHARES = {
-    StepKind.WISH: 0.10,
-    StepKind.DIRECTION: 0.54,
-    StepKind.SWITCH: 0.12,
-    StepKind.MORE: 0.04,
-    StepKind.LESS: 0.04,
-    StepKind.STAY: 0.06,
-    StepKind.BACK: 0.08,
+    StepKind.WISH: 0.08,
+    StepKind.DIRECTION: 0.38,
+    StepKind.KEEP: 0.08,
+    StepKind.SWITCH: 0.10,
+    StepKind.MORE: 0.03,
+    StepKind.LESS: 0.06,
+    StepKind.SEVERAL: 0.08,
+    StepKind.VARIETY: 0.05,
+    StepKind.STAY: 0.03,
+    StepKind.BACK: 0.05,
+    StepKind.FIRST: 0.02,
+    StepKind.BETWEEN: 0.02,
     StepKind.NEXT: 0.02,
 }  # how often simulated people ask for what
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One turn of a walk.
-
-    Attributes:
-        kind: What was asked.
-        utterance: The words.
-        wanted: Metadata of what would please.
-        target: What the turn recommends: the item that a wish describes, else the nearest unseen one to `wanted`.
-        subject: Attribute that was asked about, if any.
-        value: Its category, or +1 / -1 for a direction.
-    """
-
-    kind: StepKind
-    utterance: str
-    wanted: Row
-    target: str
-    subject: str | None = None
-    value: str | int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +60,9 @@ class Walker:
         language: Steering wordings of one split.
         config: Length of walks and of steps.
         items: Ids that may appear; all when None.
+
+    Attributes:
+        asking: Puts what may be wanted into words.
     """
 
     catalog: Catalog
@@ -100,15 +70,26 @@ class Walker:
     language: SteeringLanguage
     config: WalksConfig
     items: Sequence[str] | None = None
+    asking: Asking = field(init=False, repr=False)
     _rows: dict[str, dict[str, Any]] = field(init=False, repr=False)
     _ids: list[str] = field(init=False, repr=False)
     _table: MetadataTable = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self.asking = Asking(self.catalog.schema, self.descriptions, self.language, self.config.step)
         self._ids = list(self.items) if self.items is not None else self.catalog.ids
         table = self.catalog.items.loc[self._ids]
         self._rows = {i: present(row) for i, row in zip(self._ids, table.to_dict("records"), strict=True)}
         self._table = MetadataTable(self.catalog.schema, table)
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of the items that may appear."""
+        return self._ids
+
+    def row(self, number: int) -> dict[str, Any]:
+        """Attributes of the catalogue's item number `number`, which must be one that may appear."""
+        return self._rows[self.catalog.ids[number]]
 
     def walk(self, user: Row | None, rng: np.random.Generator) -> Walk:
         """A walk of one to `config.turns` turns from a random start."""
@@ -132,141 +113,51 @@ class Walker:
 
     def step(self, history: Sequence[str], steps: Sequence[Step], rng: np.random.Generator) -> Step | None:
         """One more turn after `steps`; None if no kind of turn is possible."""
-        last = steps[-1].target if steps else (history[-1] if history else None)
-        if last is None:
-            kinds, shares = [StepKind.WISH], [1.0]
-        else:
-            kinds = [k for k in StepKind if k is not StepKind.BACK or len(steps) >= 2]
-            shares = [SHARES[k] for k in kinds]
-        for index in rng.choice(len(kinds), size=5, p=np.array(shares) / sum(shares)):  # some draws find no room
-            step = self._draw(kinds[index], last, history, steps, rng)
+        places = [*history[-1:], *(s.target for s in steps)]
+        earlier = (StepKind.BACK, StepKind.FIRST)
+        kinds = [
+            kind for kind in SHARES
+            if (kind not in earlier or len(steps) >= 2) and (kind is not StepKind.BETWEEN or len(places) >= 2)
+        ]  # fmt: skip
+        if not places:
+            kinds = [StepKind.WISH]
+        shares = np.array([SHARES[k] for k in kinds])
+        for index in rng.choice(len(kinds), size=5, p=shares / shares.sum()):  # some draws find no room
+            step = self._draw(kinds[index], places, {*history, *places}, steps, rng)
             if step is not None:
                 return step
         return None
 
     def _draw(
-        self,
-        kind: StepKind,
-        last: str | None,
-        history: Sequence[str],
-        steps: Sequence[Step],
-        rng: np.random.Generator,
+        self, kind: StepKind, places: Sequence[str], seen: set[str], steps: Sequence[Step], rng: np.random.Generator
     ) -> Step | None:
-        seen = {*history, *(s.target for s in steps)}
+        """A step of `kind` from the last of `places`, with its target."""
         if kind is StepKind.BACK:
-            before = steps[-2]
-            return Step(kind, _pick(self.language.back, rng), before.wanted, before.target)
-        row = self._rows[last] if last is not None else {}
-        asked = self._ask(kind, row, rng)
+            words, wanted, target = self.language.back, steps[-2].wanted, steps[-2].target
+        elif kind is StepKind.FIRST:
+            words, wanted, target = self.language.first, self._rows[steps[0].target], steps[0].target
+        if kind in (StepKind.BACK, StepKind.FIRST):
+            return Step(kind, self.asking.pick(words, rng), wanted, target) if words else None
+        if kind is StepKind.WISH:
+            step = self._wish(str(rng.choice(self._ids)), rng)
+            return None if step is None or step.target in seen else step
+        if kind is StepKind.BETWEEN:
+            asked = self._between(places, rng)
+        else:
+            asked = self.asking.ask(kind, self._rows[places[-1]], rng)
         if asked is None:
             return None
-        if asked.target in seen:
-            return None
-        return asked if asked.target else dataclasses.replace(asked, target=self.nearest(asked.wanted, seen))
-
-    def _ask(self, kind: StepKind, row: Row, rng: np.random.Generator) -> Step | None:
-        """A step; only a wish knows its target already, the item that it describes."""
-        if kind is StepKind.DIRECTION:
-            return self._direction(row, rng)
-        if kind is StepKind.WISH:
-            return self._wish(str(rng.choice(self._ids)), rng)
-        if kind in (StepKind.SWITCH, StepKind.MORE, StepKind.LESS):
-            return self._category(kind, row, rng)
-        words = self.language.stay if kind is StepKind.STAY else self.language.next
-        if not words:
-            return None
-        return Step(kind, _pick(words, rng), dict(row), "")
-
-    def _direction(self, row: Row, rng: np.random.Generator) -> Step | None:
-        if not self.language.directions:
-            return None
-        axis = str(rng.choice(sorted(self.language.directions)))
-        sign = int(rng.choice([-1, 1]))
-        wanted = self.moved(row, axis, sign * self.config.step)
-        if wanted is None:
-            return None
-        direction = self.language.directions[axis]
-        return Step(
-            StepKind.DIRECTION,
-            _pick(direction.up if sign > 0 else direction.down, rng),
-            wanted,
-            "",
-            axis,
-            sign,
-        )
-
-    def moved(self, row: Row, axis: str, amount: float) -> dict[str, Any] | None:
-        """`row` with an ordered attribute moved on its [0, 1] scale; None without a value or without room."""
-        attribute = self.catalog.schema.items[axis]
-        if axis not in row:
-            return None
-        unit = float(attribute.to_unit(np.array(float(row[axis]))))
-        room = 1 - unit if amount > 0 else unit
-        if room < MIN_ROOM * abs(amount):
-            return None
-        return {**row, axis: float(attribute.from_unit(np.array(unit + amount)))}
-
-    @property
-    def ids(self) -> list[str]:
-        """Ids of the items that may appear."""
-        return self._ids
-
-    def row(self, number: int) -> dict[str, Any]:
-        """Attributes of the catalogue's item number `number`, which must be one that may appear."""
-        return self._rows[self.catalog.ids[number]]
-
-    def steered(self, row: Row, step: Step) -> dict[str, Any] | None:
-        """What the steer of `step` wants of another item; None where it has no room or no meaning."""
-        if step.kind is StepKind.DIRECTION:
-            return self.moved(row, str(step.subject), int(step.value or 0) * self.config.step)
-        return self.recategorised(row, step.kind, str(step.subject), str(step.value))
-
-    def recategorised(self, row: Row, kind: StepKind, name: str, value: str) -> dict[str, Any] | None:
-        """`row` with a category instead, in addition, or taken away; None if that changes nothing."""
-        has, multi = _names(row.get(name)), self.catalog.schema.items[name].kind is Kind.MULTI
-        if (value in has) != (kind is StepKind.LESS) or (kind is StepKind.MORE and not multi):
-            return None
-        if kind is StepKind.LESS:
-            names = [v for v in has if v != value]
-        else:
-            names = [*(has if kind is StepKind.MORE else []), value]
-        return present({**row, name: names if multi else (names[0] if names else None)})
-
-    def _category(self, kind: StepKind, row: Row, rng: np.random.Generator) -> Step | None:
-        if not self.language.categories:
-            return None
-        name = str(rng.choice(sorted(self.language.categories)))
-        language, has = self.language.categories[name], _names(row.get(name))
-        candidates = has if kind is StepKind.LESS else [v for v in language.names if v not in has]
-        if not candidates:
-            return None
-        value = str(rng.choice(candidates))
-        wanted = self.recategorised(row, kind, name, value)
-        if wanted is None:
-            return None
-        frames = {
-            StepKind.SWITCH: language.switch,
-            StepKind.MORE: language.more,
-            StepKind.LESS: language.less,
-        }[kind]
-        words = _pick(frames, rng).replace("{value}", _pick(language.names[value], rng))
-        return Step(kind, words, wanted, "", name, value)
+        target = self.nearest(asked.wanted, seen | self.catalog.having(asked.without))
+        return dataclasses.replace(asked, target=target)
 
     def _wish(self, target: str, rng: np.random.Generator) -> Step | None:
-        schema = self.catalog.schema
-        said = described_pair(
-            self._rows[target], schema.items, self._wordings(rng), rng, most_sayings=1, most_attributes=3
-        )
-        if said is None:
-            return None
-        words = said.text if rng.random() < 0.4 else _pick(self.language.wish, rng).replace("{wish}", said.text)
-        return Step(StepKind.WISH, words, said.metadata, target)
+        return self.asking.wish(self._rows[target], target, rng)
 
-    def _wordings(self, rng: np.random.Generator) -> ByValue:
-        """Wordings of attribute values: descriptions, or for categories half of the time their plain names."""
-        if rng.random() < 0.5:
-            return self.descriptions.items
-        return {**self.descriptions.items, **{n: dict(c.names) for n, c in self.language.categories.items()}}
+    def _between(self, places: Sequence[str], rng: np.random.Generator) -> Step | None:
+        if not self.language.between or places[-1] == places[-2]:
+            return None
+        middle = between(self._rows[places[-1]], self._rows[places[-2]], self.catalog.schema)
+        return Step(StepKind.BETWEEN, self.asking.pick(self.language.between, rng), middle, "")
 
     def nearest(self, wanted: Row, seen: set[str]) -> str:
         """The item nearest to wanted metadata that was not seen."""
@@ -299,21 +190,28 @@ class Walker:
         }
         axis = max(moves, key=lambda name: abs(moves[name]), default=None)
         if draw < 0.6 and axis is not None and abs(moves[axis]) >= MIN_ROOM * self.config.step:
-            direction, sign = self.language.directions[axis], (1 if moves[axis] > 0 else -1)
-            words = _pick(direction.up if sign > 0 else direction.down, rng)
+            sign = 1 if moves[axis] > 0 else -1
+            words = self.asking.words(axis, sign, None, rng)
             return Step(StepKind.DIRECTION, words, wanted, target, axis, sign)
-        return Step(StepKind.NEXT, _pick(self.language.next, rng), wanted, target)
+        return Step(StepKind.NEXT, self.asking.pick(self.language.next, rng), wanted, target)
 
 
-def _names(value: Any) -> list[str]:
-    """The names in a category or multi cell."""
-    if is_missing(value):
-        return []
-    return [value] if isinstance(value, str) else list(value)
+def told_by_system(walk: Walk, language: SteeringLanguage, share: float, rng: np.random.Generator) -> Walk:
+    """The walk with some movements asked for by the application's words instead of the person's.
 
-
-def _pick(wordings: Sequence[str], rng: np.random.Generator) -> str:
-    return wordings[int(rng.integers(len(wordings)))]
+    Args:
+        walk: A simulated walk.
+        language: Has the words that ask for nothing in particular.
+        share: Of the movements.
+        rng: Chooses.
+    """
+    steps = [
+        dataclasses.replace(step, utterance=str(rng.choice(language.next)), system=step.utterance)
+        if step.kind is StepKind.DIRECTION and rng.random() < share
+        else step
+        for step in walk.steps
+    ]
+    return dataclasses.replace(walk, steps=tuple(steps))
 
 
 def profiles(catalog: Catalog, holdout: HoldoutConfig, split: Split) -> list[str]:
@@ -345,6 +243,7 @@ def training_walks(walker: Walker, holdout: HoldoutConfig, rng: np.random.Genera
     catalog, config = walker.catalog, walker.config
     users = profiles(catalog, holdout, Split.TRAIN)
     walks = draw_walks(walker, users, config.simulated, rng)
+    walks = [told_by_system(walk, walker.language, config.system, rng) for walk in walks]
     liked = liked_items(catalog, users)
     named = [u for u in sorted(liked) if len(liked[u]) >= 2]
     for _ in range(config.real if named else 0):

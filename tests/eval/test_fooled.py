@@ -18,8 +18,9 @@ from talkwalk.eval.unseen import Unseen, Words
 from talkwalk.eval.world import Amounts, World
 from talkwalk.index.metadata_distance import MetadataTable
 from talkwalk.projection.steering_language import CategoryLanguage, Direction, SteeringLanguage
+from talkwalk.projection.steps import Step, StepKind
 from talkwalk.projection.validation import rank_table
-from talkwalk.projection.walks import Step, StepKind, Walker
+from talkwalk.projection.walks import Walker
 from tests.conftest import GENRES, make_catalog
 
 STEP = 0.3
@@ -71,7 +72,7 @@ class Perfect(Hearing):
     def scores(self, dialogue):
         asked = self.asks.get(dialogue.text)
         row = self.catalog.row(dialogue.stand) if dialogue.stand else {"year": 1960.0}
-        wanted = asked and self.walker.steered(row, Step(asked[0], dialogue.text, {}, "", asked[1], asked[2]))
+        wanted = asked and self.walker.asking.steered(row, Step(asked[0], dialogue.text, {}, "", asked[1], asked[2]))
         return -self.table.distances(wanted or row)
 
 

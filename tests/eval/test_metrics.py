@@ -28,8 +28,8 @@ from talkwalk.eval.sanity import coverage, latency, nearest_neighbour_accuracy, 
 from talkwalk.eval.sessions import Ask, Opening, RecordedSession, RecordedTurn, moments, play, play_each, steers
 from talkwalk.eval.simulated_user import Seeker, Voice, Wanderer
 from talkwalk.eval.unseen import split_words
+from talkwalk.projection.steps import StepKind
 from talkwalk.projection.validation import Movement
-from talkwalk.projection.walks import StepKind
 
 
 def unit(*numbers):

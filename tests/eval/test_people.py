@@ -13,7 +13,7 @@ from talkwalk.eval.steereval import auc, edits, measure_steereval, profile_text
 from talkwalk.eval.system import Scored
 from talkwalk.eval.unseen import Unseen, Words
 from talkwalk.eval.world import Amounts, World
-from talkwalk.projection.walks import StepKind
+from talkwalk.projection.steps import StepKind
 
 
 def shown(*ids, turns=1):

@@ -1,0 +1,339 @@
+"""What a person may ask for in one turn: the words, and the metadata of what would please them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from talkwalk.contrastive.dataset import described_pair
+from talkwalk.contrastive.descriptions import Band, ByValue, Descriptions
+from talkwalk.index.catalog import present
+from talkwalk.projection.steering_language import Direction, SteeringLanguage
+from talkwalk.schema import Kind, Row, Schema, is_missing
+
+MIN_ROOM = 0.5  # share of a movement that must be left before the end of an axis
+END_ROOM = 0.15  # of the [0, 1] scale, that must be left for going all the way
+GRADED = 0.45  # share of the movements that say how far
+ABSENT = 0.3  # share of the refused categories that are not there anyway
+AMOUNTS = {"touch": 1 / 3, "bit": 0.6, "much": 5 / 3}  # of a plain step; "most" goes to the end
+SPREADS = {"closest": -1.0, "close": -0.5, "wide": 0.5, "widest": 1.0}  # of an answer; 0 where nothing is said
+
+
+class StepKind(str, Enum):
+    """What a person asks for in one turn."""
+
+    WISH = "wish"  # a description, whatever came before
+    DIRECTION = "direction"  # more or less of an ordered attribute, by so much
+    KEEP = "keep"  # an ordered attribute somewhere else, all the rest as it is
+    SWITCH = "switch"  # another category instead
+    MORE = "more"  # a category in addition
+    LESS = "less"  # without a category
+    SEVERAL = "several"  # two or three of these in one sentence
+    VARIETY = "variety"  # answers closer together or further apart
+    STAY = "stay"
+    BACK = "back"
+    FIRST = "first"  # like the first answer
+    BETWEEN = "between"  # between the last two
+    NEXT = "next"  # no wish at all
+
+
+Named = tuple[str, str]  # category attribute and one of its values
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One turn of a walk.
+
+    Attributes:
+        kind: What was asked.
+        utterance: The words.
+        wanted: Metadata of what would please.
+        target: What the turn recommends: the item that a wish describes, else the nearest unseen one to `wanted`.
+        subject: Attribute that was asked about, if any.
+        value: Its category or range, or +1 / -1 for a direction.
+        grade: How far along the direction: "touch", "bit", "much", "most"; None for a plain step.
+        spread: How far apart the answers should be, -1 to 1; 0 as usual.
+        asked: Categories that were asked for.
+        without: Categories that must not be shown.
+        parts: The steers of one sentence, each from where the one before leads.
+        system: Words of the application that ask for it instead of the person.
+    """
+
+    kind: StepKind
+    utterance: str
+    wanted: Row
+    target: str
+    subject: str | None = None
+    value: str | int | None = None
+    grade: str | None = None
+    spread: float = 0.0
+    asked: tuple[Named, ...] = ()
+    without: tuple[Named, ...] = ()
+    parts: tuple[Step, ...] = ()
+    system: str | None = None
+
+    @property
+    def meaning(self) -> tuple[Any, ...]:
+        """What is asked, whatever the words and wherever it is said."""
+        parts = tuple(part.meaning for part in self.parts)
+        return (self.kind, self.subject, self.value, self.grade, self.spread, parts)
+
+
+@dataclass
+class Asking:
+    """Puts what a person may want of an item into words of one split.
+
+    Args:
+        schema: Fitted schema.
+        descriptions: Wordings of values.
+        language: Wordings of steers.
+        step: How far a plain "more" or "less" moves, on an attribute's [0, 1] scale.
+    """
+
+    schema: Schema
+    descriptions: Descriptions
+    language: SteeringLanguage
+    step: float
+    _decks: dict[tuple[str, ...], list[str]] = field(init=False, repr=False, default_factory=dict)
+
+    def pick(self, wordings: Sequence[str], rng: np.random.Generator) -> str:
+        """One of the wordings; all of them are used before one comes again."""
+        deck = self._decks.setdefault(tuple(wordings), [])
+        if not deck:
+            deck += [wordings[i] for i in rng.permutation(len(wordings))]
+        return deck.pop()
+
+    def ask(self, kind: StepKind, row: Row, rng: np.random.Generator) -> Step | None:
+        """A step of `kind` away from `row`, its target still open; None if it has no room, no words or no meaning."""
+        if kind is StepKind.DIRECTION:
+            return self.direction(row, rng)
+        if kind is StepKind.KEEP:
+            return self.keep(row, rng)
+        if kind in (StepKind.SWITCH, StepKind.MORE, StepKind.LESS):
+            return self.category(kind, row, rng)
+        if kind is StepKind.SEVERAL:
+            return self.several(row, rng)
+        if kind is StepKind.VARIETY:
+            return self.variety(row, rng)
+        words = {StepKind.STAY: self.language.stay, StepKind.NEXT: self.language.next}[kind]
+        return Step(kind, self.pick(words, rng), dict(row), "") if words else None
+
+    def wish(self, row: Row, target: str, rng: np.random.Generator) -> Step | None:
+        """A description of item `target` with attributes `row`, in part."""
+        said = described_pair(
+            row, self.schema.items, self._wordings(rng), rng, most_sayings=1, most_attributes=3
+        )  # fmt: skip
+        if said is None:
+            return None
+        bare = rng.random() < 0.4
+        words = said.text if bare else self.pick(self.language.wish, rng).replace("{wish}", said.text)
+        asked = tuple((a.name, n) for a in self.schema.categorical for n in names_in(said.metadata.get(a.name)))
+        return Step(StepKind.WISH, words, said.metadata, target, asked=asked)
+
+    def _wordings(self, rng: np.random.Generator) -> ByValue:
+        """Wordings of attribute values: descriptions, or for categories half of the time their plain names."""
+        if rng.random() < 0.5:
+            return self.descriptions.items
+        return {**self.descriptions.items, **{n: dict(c.names) for n, c in self.language.categories.items()}}
+
+    # ordered attributes
+
+    def direction(self, row: Row, rng: np.random.Generator) -> Step | None:
+        """More or less of an ordered attribute; nearly half of the time the words say how far."""
+        axes = sorted(n for n, d in self.language.directions.items() if d.up and d.down)
+        if not axes:
+            return None
+        axis, sign = str(rng.choice(axes)), int(rng.choice([-1, 1]))
+        grades = [name for name in (*AMOUNTS, "most") if self._graded(axis, sign, name)]
+        grade = str(rng.choice(grades)) if grades and rng.random() < GRADED else None
+        wanted = self.moved(row, axis, sign, grade)
+        if wanted is None:
+            return None
+        return Step(StepKind.DIRECTION, self.words(axis, sign, grade, rng), wanted, "", axis, sign, grade)
+
+    def words(self, axis: str, sign: int, grade: str | None, rng: np.random.Generator) -> str:
+        """How to ask for `grade` of a direction, which the language must have words for; None for a plain step."""
+        plain = _side(self.language.directions[axis], sign)
+        if grade is None:
+            return self.pick(plain, rng)
+        extremes = _side(self.language.superlatives.get(axis), sign) if grade == "most" else ()
+        frames = self._graded(axis, sign, grade)
+        if extremes and rng.random() < 0.5:
+            return self.pick(extremes, rng)
+        frame = self.pick(frames, rng)
+        if "{more}" in frame:
+            return frame.replace("{more}", self.pick(_side(self.language.comparatives.get(axis), sign), rng))
+        return frame.replace("{steer}", bare(self.pick(plain, rng)))
+
+    def _graded(self, axis: str, sign: int, grade: str) -> Sequence[str]:
+        """Frames of a grade that can be filled for a direction."""
+        known = _side(self.language.comparatives.get(axis), sign)
+        return tuple(f for f in self.language.grades.get(grade, ()) if known or "{more}" not in f)
+
+    def moved(self, row: Row, axis: str, sign: int, grade: str | None = None) -> dict[str, Any] | None:
+        """`row` with an ordered attribute moved up or down; None without a value or without room."""
+        attribute = self.schema.items[axis]
+        if axis not in row:
+            return None
+        unit = float(attribute.to_unit(np.array(float(row[axis]))))
+        room = 1 - unit if sign > 0 else unit
+        amount = room if grade == "most" else self.step * AMOUNTS.get(grade or "", 1.0)
+        if room < (END_ROOM if grade == "most" else MIN_ROOM * amount):
+            return None
+        return {**row, axis: float(attribute.from_unit(np.array(unit + sign * amount)))}
+
+    def keep(self, row: Row, rng: np.random.Generator) -> Step | None:
+        """An ordered attribute in another range, told in its own words: "the same but from the seventies"."""
+        axes = [a.name for a in self.schema.ordered if a.name in row and self.descriptions.items.get(a.name)]
+        if not axes or not self.language.keep:
+            return None
+        axis = str(rng.choice(axes))
+        bands = self.descriptions.items[axis]
+        key = str(rng.choice(sorted(bands)))
+        wanted = self.placed(row, axis, key) if bands[key] else None
+        if wanted is None:
+            return None
+        frame = self.pick(self.language.keep, rng)
+        words = frame.replace("{wish}", bare(self.pick(bands[key], rng)))
+        return Step(StepKind.KEEP, words, wanted, "", axis, key)
+
+    def placed(self, row: Row, axis: str, key: str) -> dict[str, Any] | None:
+        """`row` with an ordered attribute in the middle of a range; None if it lies there already."""
+        attribute, band = self.schema.items[axis], Band.parse(key)
+        if axis not in row or band.holds(float(row[axis]), attribute):
+            return None
+        return {**row, axis: float(attribute.from_unit(np.array(np.mean(band.units(attribute)))))}
+
+    # categories
+
+    def category(self, kind: StepKind, row: Row, rng: np.random.Generator) -> Step | None:
+        """A category instead, in addition, or refused."""
+        if not self.language.categories:
+            return None
+        name = str(rng.choice(sorted(self.language.categories)))
+        language, has = self.language.categories[name], names_in(row.get(name))
+        lacks = [v for v in language.names if v not in has]
+        absent = kind is not StepKind.LESS or rng.random() < ABSENT
+        candidates = lacks if absent else [v for v in has if v in language.names]
+        frames = {StepKind.SWITCH: language.switch, StepKind.MORE: language.more, StepKind.LESS: language.less}[kind]
+        if not candidates or not frames:
+            return None
+        value = str(rng.choice(candidates))
+        refused = kind is StepKind.LESS
+        wanted = dict(row) if refused and absent else self.recategorised(row, kind, name, value)
+        if wanted is None:
+            return None
+        words = self.pick(frames, rng).replace("{value}", self.pick(language.names[value], rng))
+        named = ((name, value),)
+        return Step(
+            kind, words, wanted, "", name, value, asked=() if refused else named, without=named if refused else ()
+        )
+
+    def recategorised(self, row: Row, kind: StepKind, name: str, value: str) -> dict[str, Any] | None:
+        """`row` with a category instead, in addition, or taken away; None if that changes nothing."""
+        has, multi = names_in(row.get(name)), self.schema.items[name].kind is Kind.MULTI
+        if (value in has) != (kind is StepKind.LESS) or (kind is StepKind.MORE and not multi):
+            return None
+        if kind is StepKind.LESS:
+            names = [v for v in has if v != value]
+        else:
+            names = [*(has if kind is StepKind.MORE else []), value]
+        return present({**row, name: names if multi else (names[0] if names else None)})
+
+    # several at once, and how far apart
+
+    def variety(self, row: Row, rng: np.random.Generator) -> Step | None:
+        """The same, but closer together or further apart."""
+        known = [name for name in SPREADS if self.language.variety.get(name)]
+        if not known:
+            return None
+        name = str(rng.choice(known))
+        words = self.pick(self.language.variety[name], rng)
+        return Step(StepKind.VARIETY, words, dict(row), "", None, name, spread=SPREADS[name])
+
+    def several(self, row: Row, rng: np.random.Generator) -> Step | None:
+        """Two or three steers in one sentence, about different things."""
+        if not self.language.joins:
+            return None
+        kinds = list(PARTS)
+        parts: list[Step] = []
+        wanted: Row = row
+        for _ in range(2 if rng.random() < 0.75 else 3):
+            step = self.ask(kinds[int(rng.choice(len(kinds), p=list(PARTS.values())))], wanted, rng)
+            if step is None or step.subject in [part.subject for part in parts]:
+                return None
+            parts.append(step)
+            wanted = step.wanted
+        words = parts[0].utterance
+        for part in parts[1:]:
+            frame = self.pick(self.language.joins, rng)
+            words = frame.replace("{first}", bare(words)).replace("{second}", bare(part.utterance))
+        return Step(
+            StepKind.SEVERAL,
+            words,
+            wanted,
+            "",
+            spread=sum(part.spread for part in parts),
+            asked=tuple(named for part in parts for named in part.asked),
+            without=tuple(named for part in parts for named in part.without),
+            parts=tuple(parts),
+        )
+
+    def steered(self, row: Row, step: Step) -> dict[str, Any] | None:
+        """What the steer of `step` wants of another item; None where it has no room or no meaning."""
+        if step.kind is StepKind.DIRECTION:
+            return self.moved(row, str(step.subject), int(step.value or 0), step.grade)
+        if step.kind is StepKind.KEEP:
+            return self.placed(row, str(step.subject), str(step.value))
+        if step.kind in (StepKind.SWITCH, StepKind.MORE, StepKind.LESS):
+            return self.recategorised(row, step.kind, str(step.subject), str(step.value))
+        if step.kind is StepKind.SEVERAL:
+            there: dict[str, Any] | None = dict(row)
+            for part in step.parts:
+                there = self.steered(there, part) if there is not None else None
+            return there
+        return dict(row) if step.kind is StepKind.VARIETY else None
+
+
+PARTS = {
+    StepKind.DIRECTION: 0.5,
+    StepKind.SWITCH: 0.15,
+    StepKind.LESS: 0.15,
+    StepKind.KEEP: 0.12,
+    StepKind.VARIETY: 0.08,
+}  # of what several steers in one sentence are
+
+
+def _side(sides: Direction | None, sign: int) -> Sequence[str]:
+    if sides is None:
+        return ()
+    return sides.up if sign > 0 else sides.down
+
+
+def between(one: Row, other: Row, schema: Schema) -> dict[str, Any]:
+    """Metadata in the middle of two items: means of ordered attributes, names of both; the rest is the first one's."""
+    middle = dict(one)
+    for name, attribute in schema.items.items():
+        if name in one and name in other:
+            if attribute.kind is Kind.ORDERED:
+                units = [float(attribute.to_unit(np.array(float(row[name])))) for row in (one, other)]
+                middle[name] = float(attribute.from_unit(np.array(np.mean(units))))
+            elif attribute.kind is Kind.MULTI:
+                middle[name] = list(dict.fromkeys([*names_in(one[name]), *names_in(other[name])]))
+    return middle
+
+
+def names_in(value: Any) -> list[str]:
+    """The names in a category or multi cell."""
+    if is_missing(value):
+        return []
+    return [value] if isinstance(value, str) else list(value)
+
+
+def bare(words: str) -> str:
+    """Words without the mark that ends their sentence, to go on inside another one."""
+    return words.rstrip(" .!?")
