@@ -19,7 +19,7 @@ from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, SLOTS, bui
 from talkwalk.projection.steering_language import load_steering
 from talkwalk.projection.steering_pairs import moves_on, twin, with_twins
 from talkwalk.projection.steps import Step, StepKind
-from talkwalk.projection.train_projection import Batch, answers, batches, fit, oracle
+from talkwalk.projection.train_projection import Batch, answers, batches, fit
 from talkwalk.projection.turns import NONE, TurnTables, conversation_of
 from talkwalk.projection.validation import Answers, blocked_items, figures, movement, top_items, turn_figures
 from talkwalk.projection.walks import Walk, Walker, draw_walks, training_items, training_walks
@@ -181,7 +181,7 @@ def test_walks_recommend_the_nearest_unseen_item_to_what_was_wanted(walker, cata
         for step in walk.steps:
             returning = step.kind in (StepKind.BACK, StepKind.FIRST)
             if not returning and step.kind is not StepKind.WISH:
-                assert step.target == walker.nearest(step.wanted, seen | catalog.having(step.without))
+                assert step.target == walker.nearest(step.wanted, seen | walker.hidden(step, seen))
             assert returning or step.target not in seen
             seen.add(step.target)
 
@@ -364,9 +364,9 @@ def test_a_perfect_system_is_perfect_and_one_that_ignores_steering_is_not(tables
     walks = draw_walks(walker, [], 80, rng)
     table = tables.build(walks, [losses.no_context_drop(w.history) for w in walks], rng)
     items = space.encode_items(catalog.items)
-    meant = oracle(table)
-    perfect = figures(turn_figures(meant._replace(positions=table.items), table, catalog, items), len(catalog))
-    deaf = Answers(table.anchors[:, CURRENT], np.zeros(len(table)), np.zeros_like(table.without, dtype=bool))
+    meant = Answers(table.items, table.spread, table.asked > 0, table.without > 0)
+    perfect = figures(turn_figures(meant, table, catalog, items), len(catalog))
+    deaf = Answers.at(table.anchors[:, CURRENT], table.asked.shape[1])
     stubborn = figures(turn_figures(deaf, table, catalog, items), len(catalog))
     assert perfect["top1"] == perfect["back_r10"] == 1.0
     assert perfect["refused_share"] == 0.0 < stubborn["refused_share"]

@@ -211,6 +211,29 @@ class Recommender:
         self.catalog.check_ids(list(exclude))
         return self.catalog.matching(where) if where else None
 
+    def among_asked(
+        self, asked: Collection[Named], among: Collection[str] | None, hidden: Collection[str], k: int
+    ) -> Collection[str] | None:
+        """The items that a search may show where categories were asked for: None for all.
+
+        Of several categories all are needed if that leaves `k` items, else any, else none.
+
+        Args:
+            asked: (attribute, value) of the categories.
+            among: Ids that are allowed otherwise, None for all.
+            hidden: Ids that must not be shown.
+            k: Length of the answer.
+        """
+        if not asked:
+            return among
+        for find in (self.catalog.having_all, self.catalog.having):
+            found = find(asked).difference(hidden)
+            if among is not None:
+                found &= set(among)
+            if len(found) >= k:
+                return found
+        return among
+
     def search(
         self,
         position: np.ndarray,

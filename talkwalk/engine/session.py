@@ -109,7 +109,8 @@ class Session:
         clock.lap("projection")
         without = self._refused(read)
         hidden = {*exclude, *self._seen(read.gates), *rec.catalog.having(without)}
-        items = rec.search(read.position, k, hidden, among, diversity or STRENGTH * read.spread)
+        allowed = rec.among_asked(read.asked, among, hidden, k)
+        items = rec.search(read.position, k, hidden, allowed, diversity or STRENGTH * read.spread)
         clock.lap("search")
         shown = [item.id for item in items]
         trace = movement_trace(rec.catalog, self._last_answer(), shown)

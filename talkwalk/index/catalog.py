@@ -44,7 +44,7 @@ class Catalog:
             interactions = interactions.astype({"user_id": str, "item_id": str})
         self.interactions = interactions
         self._ranks: dict[str, pd.Series] = {}
-        self._having: dict[tuple[str, str], list[str]] = {}
+        self._having: dict[tuple[str, str], frozenset[str]] = {}
 
     def __len__(self) -> int:
         return len(self.items)
@@ -132,13 +132,18 @@ class Catalog:
 
     def having(self, named: Collection[tuple[str, str]]) -> set[str]:
         """Ids of the items that have any of the categories, each given as (attribute, value)."""
-        found: set[str] = set()
-        for attribute, value in named:
-            key = (attribute, value)
-            if key not in self._having:
-                self._having[key] = self.matching({attribute: value})
-            found.update(self._having[key])
-        return found
+        return set().union(*(self._with(name) for name in named))
+
+    def having_all(self, named: Collection[tuple[str, str]]) -> set[str]:
+        """Ids of the items that have all of the categories, of which there must be one."""
+        first, *others = (self._with(name) for name in named)
+        return set(first).intersection(*others)
+
+    def _with(self, named: tuple[str, str]) -> frozenset[str]:
+        if named not in self._having:
+            attribute, value = named
+            self._having[named] = frozenset(self.matching({attribute: value}))
+        return self._having[named]
 
     def add(self, rows: Mapping[str, Row]) -> None:
         """Add or replace items in place; nothing changes if any row is bad."""

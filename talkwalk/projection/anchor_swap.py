@@ -87,17 +87,15 @@ class AnchorSwaps:
                 places.append(int(row))
         if not places:
             return -1
-        refused = self._walker.catalog.having(step.without)
-        targets = [self._nearest(w, place, refused) for w, place in zip(wanted, places, strict=True)]
+        hidden = np.isin(self._allowed, [self._row[i] for i in self._walker.hidden(step)])
+        targets = [self._nearest(w, place, hidden) for w, place in zip(wanted, places, strict=True)]
         vectors = self._vectors
         self._swaps.append(Swap(vectors[places], self._space.encode_items(wanted), vectors[targets], np.array(targets)))
         return len(self._swaps) - 1
 
-    def _nearest(self, wanted: Row, place: int, refused: set[str]) -> int:
-        """Catalogue row of the allowed item nearest to wanted metadata, the place and what is refused left out."""
+    def _nearest(self, wanted: Row, place: int, hidden: np.ndarray) -> int:
+        """Catalogue row of the allowed item nearest to wanted metadata, the place and what is `hidden` left out."""
         distances = self._table.distances(wanted)[self._allowed]
-        hidden = self._allowed == place
-        if refused:
-            hidden |= np.isin(self._allowed, [self._row[i] for i in refused])
-        distances[hidden] = np.inf
+        alone = self._allowed == place
+        distances[alone | (hidden if not hidden[~alone].all() else False)] = np.inf
         return int(self._allowed[np.argmin(distances)])

@@ -309,12 +309,12 @@ def space_holdout(folder: Path) -> HoldoutConfig:
 def answers(head: Head, table: TurnTable) -> Answers:
     """What the head makes of every turn."""
     read = head(torch.as_tensor(table.states), torch.as_tensor(table.anchors))
-    return Answers(read.positions.numpy(), read.spread.numpy(), read.without.numpy() > 0)
+    return Answers(read.positions.numpy(), read.spread.numpy(), read.asked.numpy() > 0, read.without.numpy() > 0)
 
 
 def oracle(table: TurnTable) -> Answers:
-    """What was meant by every turn: the best that a space allows."""
-    return Answers(table.wanted, table.spread, table.without > 0)
+    """The encoded metadata of what was meant by every turn, searched by place alone (DESIGN, section 6)."""
+    return Answers.at(table.wanted, table.asked.shape[1])._replace(spread=table.spread)
 
 
 def evaluate(read: Answers, table: TurnTable, material: Material) -> dict[str, float]:

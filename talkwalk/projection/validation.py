@@ -47,12 +47,20 @@ class Answers(NamedTuple):
     Attributes:
         positions: Unit vectors, (turns, dim).
         spread: How far apart the answers should be, (turns,).
+        asked: True where a category was asked for, (turns, categories).
         without: True where a category was refused, (turns, categories).
     """
 
     positions: np.ndarray
     spread: np.ndarray
+    asked: np.ndarray
     without: np.ndarray
+
+    @classmethod
+    def at(cls, positions: np.ndarray, categories: int) -> Answers:
+        """Positions (turns, dim) and nothing else, as of a search by place alone."""
+        none = np.zeros((len(positions), categories), dtype=bool)
+        return cls(positions, np.zeros(len(positions)), none, none)
 
 
 class Movement(NamedTuple):
@@ -154,7 +162,7 @@ def turn_figures(read: Answers, table: TurnTable, catalog: Catalog, items: np.nd
 
     returning = of(StepKind.BACK, StepKind.FIRST)
     seen = [set() if back else s for back, s in zip(returning, table.seen, strict=True)]
-    blocked = blocked_items(seen, catalog.ids) | (read.without.astype(np.float32) @ members(catalog).T > 0)
+    blocked = blocked_items(seen, catalog.ids) | ruled_out(read, members(catalog), k)
     shown = top_items(read.positions, items, blocked, k)
     hits = shown == table.item_keys[:, None]
     among = hits.any(axis=1).astype(np.float64)
@@ -174,6 +182,25 @@ def turn_figures(read: Answers, table: TurnTable, catalog: Catalog, items: np.nd
         spread=_rank_correlation(read.spread[of(StepKind.VARIETY)], table.spread[of(StepKind.VARIETY)]),
         shown=shown,
     )
+
+
+def ruled_out(read: Answers, has: np.ndarray, k: int) -> np.ndarray:
+    """True where an item may not answer a turn, (turns, items): it has a refused category, or lacks an asked one.
+
+    Of several asked categories all are needed if that leaves `k` items, else any, else none.
+
+    Args:
+        read: What is made of every turn.
+        has: 1.0 where an item has a category, (items, categories).
+        k: Length of the answers.
+    """
+    refused = read.without.astype(np.float32) @ has.T > 0
+    matched = np.where(refused, 0, read.asked.astype(np.float32) @ has.T)  # asked categories that an item has
+    need = read.asked.sum(axis=1, keepdims=True)
+    lacks_all, lacks_any = matched < need, (matched == 0) & (need > 0)
+    enough_all = ((~lacks_all).sum(axis=1) >= k)[:, None]
+    enough_any = ((~lacks_any).sum(axis=1) >= k)[:, None]
+    return refused | np.where(enough_all, lacks_all, lacks_any & enough_any)
 
 
 def members(catalog: Catalog) -> np.ndarray:

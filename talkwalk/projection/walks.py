@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -147,8 +147,7 @@ class Walker:
             asked = self.asking.ask(kind, self._rows[places[-1]], rng)
         if asked is None:
             return None
-        target = self.nearest(asked.wanted, seen | self.catalog.having(asked.without))
-        return dataclasses.replace(asked, target=target)
+        return dataclasses.replace(asked, target=self.nearest(asked.wanted, seen | self.hidden(asked, seen)))
 
     def _wish(self, target: str, rng: np.random.Generator) -> Step | None:
         return self.asking.wish(self._rows[target], target, rng)
@@ -158,6 +157,15 @@ class Walker:
             return None
         middle = between(self._rows[places[-1]], self._rows[places[-2]], self.catalog.schema)
         return Step(StepKind.BETWEEN, self.asking.pick(self.language.between, rng), middle, "")
+
+    def hidden(self, step: Step, seen: Collection[str] = ()) -> set[str]:
+        """Items that cannot answer a step: they have a category that it refuses, or lack one that it asks for.
+
+        Where no item outside `seen` would be left, asking hides nothing.
+        """
+        refused = self.catalog.having(step.without)
+        fitting = self.catalog.having_all(step.asked).intersection(self._ids) - refused if step.asked else set()
+        return refused | (set(self._ids) - fitting if fitting.difference(seen) else set())
 
     def nearest(self, wanted: Row, seen: set[str]) -> str:
         """The item nearest to wanted metadata that was not seen."""
