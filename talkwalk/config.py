@@ -491,6 +491,7 @@ class ValidateSpaceConfig:
         asked: Items whose neighbours are looked at.
         k: Neighbours, and length of the answers to profiles.
         speed_rows: Rows that are encoded to measure speed; 0 leaves it out.
+        without_smoothing: Folder of a space trained without the losses on movement, to tell its axes beside; or empty.
         plane: How the space is laid flat in pictures, "umap" or "pca".
         shown: Items in the pictures of the space.
         paths: Items in the pictures of the axes.
@@ -506,6 +507,7 @@ class ValidateSpaceConfig:
     asked: int = 1000
     k: int = 10
     speed_rows: int = MISSING
+    without_smoothing: str = ""
     plane: str = "umap"
     shown: int = 3000
     paths: int = 8

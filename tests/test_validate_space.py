@@ -12,6 +12,7 @@ from hydra import compose, initialize_config_dir
 from talkwalk.config import CONFIG_DIR, ValidateSpaceConfig, register, to_object
 from talkwalk.contrastive import space as space_module
 from talkwalk.eval.validate_space import open_subject, run, training_settings
+from tests.conftest import make_space
 
 HOLDOUT = {"wordings": 0.4, "items": 0.4, "users": 0.4}
 register()
@@ -100,3 +101,16 @@ def test_the_config_is_the_commands():
     with initialize_config_dir(CONFIG_DIR, version_base="1.3"):
         config = to_object(compose("validate_space"))
     assert (config.pairs, config.speed_rows, config.plane) == (3000, 1_000_000, "umap")
+
+
+def test_a_space_without_smoothing_is_told_beside(trained, catalog, tmp_path):
+    told = run(dataclasses.replace(trained, speed_rows=0, without_smoothing=trained.space)).figures
+    for name in [name for name in told if name.startswith("axes/")]:
+        assert told[name.replace("axes/", "axes without smoothing/")] == told[name]
+    other = tmp_path / "other"
+    other.mkdir()
+    make_space(
+        type(catalog)(catalog.schema.fit(catalog.items.assign(year=catalog.items["year"] + 9)), catalog.items)
+    ).save(other)
+    with pytest.raises(ValueError, match="without_smoothing must be a space of the same catalogue"):
+        run(dataclasses.replace(trained, speed_rows=0, without_smoothing=str(other)))

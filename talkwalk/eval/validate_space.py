@@ -146,10 +146,25 @@ def drawn_pairs(
 def axis_figures(subject: Subject, config: ValidateSpaceConfig) -> Figures:
     """How every ordered attribute runs through the space."""
     figures: Figures = {}
-    for axis, paths in swept(subject, config.rows, config.seed).items():
-        for name, values in axis_rows(paths)._asdict().items():
-            figures[f"axes/{axis}/{name.replace('_', ' ')}"] = bootstrap_mean(values, seed=config.seed)
+    spaces = {"axes": subject.space}
+    if config.without_smoothing:
+        spaces["axes without smoothing"] = same_schema(Space.load(Path(config.without_smoothing)), subject.space)
+    for section, space in spaces.items():
+        for axis, paths in swept(subject._replace(space=space), config.rows, config.seed).items():
+            for name, values in axis_rows(paths)._asdict().items():
+                figures[f"{section}/{axis}/{name.replace('_', ' ')}"] = bootstrap_mean(values, seed=config.seed)
     return figures
+
+
+def same_schema(space: Space, other: Space) -> Space:
+    """`space`, if it was trained for the attributes of the other one.
+
+    Raises:
+        ValueError: If it was not.
+    """
+    if space.schema.fingerprint() != other.schema.fingerprint():
+        raise ValueError("without_smoothing must be a space of the same catalogue, got one of another schema")
+    return space
 
 
 def swept(subject: Subject, count: int, seed: int) -> dict[str, np.ndarray]:
