@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from talkwalk.datasets.resolve import open_catalog, open_for_training
 from talkwalk.datasets.spotify import COLUMNS, spotify
 from tests.real_data import real
 
@@ -79,3 +80,13 @@ def test_the_real_tracks():
     assert set(tracks.items.columns) == set(COLUMNS.values())
     row = tracks.row("6f807x0ima9a1j3VPbc7VN")
     assert row["artist"] == "Ed Sheeran" and row["tempo"] == 122.036 and row["year"] == 2019
+
+
+def test_nothing_may_be_trained_on_them(tmp_path):
+    write(tmp_path, line())
+    spotify(tmp_path).save(tmp_path / "tracks")
+    assert "for evaluation only" in open_catalog(tmp_path / "tracks").evaluation_only
+    with pytest.raises(ValueError, match=r"catalog must be one that may be trained on, got .*tracks: Spotify's terms"):
+        open_for_training(tmp_path / "tracks")
+    for name in ("movielens-100k", "synthetic-music"):
+        assert not open_for_training(name).evaluation_only

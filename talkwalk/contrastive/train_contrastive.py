@@ -34,7 +34,7 @@ from talkwalk.contrastive.space import Space, has_bf16, pick_device
 from talkwalk.contrastive.tastes import Tastes, taste_batch, taste_loss, tastes_of, training_ratings
 from talkwalk.contrastive.text_encoder import SentenceEncoder, clause_table
 from talkwalk.contrastive.validation import axis_reports, top1
-from talkwalk.datasets.resolve import open_catalog
+from talkwalk.datasets.resolve import open_for_training
 from talkwalk.files import atomic_folder, write_json
 from talkwalk.index.catalog import Catalog
 from talkwalk.runlog import RunLog, summary
@@ -316,7 +316,7 @@ def train(config: ContrastiveConfig) -> dict[str, dict[str, float]]:
     """
     processes = Processes.join(pick_device(config.device))
     with processes.first_alone():
-        catalog = open_catalog(config.catalog)
+        catalog = open_for_training(config.catalog)
     descriptions = load_descriptions(config.descriptions, catalog.schema)
     out, runs = Path(config.out), []
     for seed in config.seeds:

@@ -50,3 +50,15 @@ def open_catalog(name: str | Path) -> Catalog:
     if not (kept / "items.parquet").is_file():
         built_in.make().save(kept)
     return Catalog.load(kept)
+
+
+def open_for_training(name: str | Path) -> Catalog:
+    """As `open_catalog`, for a model that is kept.
+
+    Raises:
+        ValueError: If nothing may be trained on the catalogue.
+    """
+    catalog = open_catalog(name)
+    if catalog.evaluation_only:
+        raise ValueError(f"catalog must be one that may be trained on, got {name}: {catalog.evaluation_only}")
+    return catalog

@@ -26,6 +26,9 @@ COLUMNS = {  # the file's: the schema's
 log = logging.getLogger(__name__)
 
 
+TERMS = "Spotify's terms: these tracks are for evaluation only, train no model that is kept on them"
+
+
 def spotify(path: str | Path) -> Catalog:
     """Read the tracks; see the module on what they may be used for.
 
@@ -40,7 +43,7 @@ def spotify(path: str | Path) -> Catalog:
         FileNotFoundError: If there is no such file.
         ValueError: If a column is missing, or a cell is of the wrong kind.
     """
-    log.warning("Spotify's terms: these tracks are for evaluation only, train no model that is kept on them")
+    log.warning(TERMS)
     path = find_table(path, FILE)
     table = read_table(path)
     check_columns(table, ("track_id", *COLUMNS), where=str(path))
@@ -55,7 +58,7 @@ def spotify(path: str | Path) -> Catalog:
     schema = Schema.load(SCHEMA)
     items = typed_rows(tracks, schema.items, "track_id", where=str(path))
     items["tempo"] = items["tempo"].where(items["tempo"] > 0)
-    return Catalog(schema.fit(items), items)
+    return Catalog(schema.fit(items), items, evaluation_only=TERMS)
 
 
 def _most_frequent(table: pd.DataFrame, column: str) -> pd.Series:

@@ -15,6 +15,8 @@ from talkwalk.schema import Kind, Row, Schema, check_value, is_missing, unknown
 
 INTERACTION_COLUMNS = ("user_id", "item_id", "timestamp")
 
+EVALUATION_ONLY = "evaluation_only.txt"  # in the folder of a catalogue that nothing may be trained on
+
 
 class Catalog:
     """Items with their schema; ids are strings.
@@ -25,6 +27,7 @@ class Catalog:
         users: User attributes, indexed by id; empty when there are none.
         interactions: Columns user_id, item_id, timestamp, optional rating and split ("train", "valid" or
             "test", by time per user); None when there are none.
+        evaluation_only: Why nothing may be trained on these items, such as a publisher's terms; empty where it may.
     """
 
     def __init__(
@@ -33,8 +36,10 @@ class Catalog:
         items: pd.DataFrame,
         users: pd.DataFrame | None = None,
         interactions: pd.DataFrame | None = None,
+        evaluation_only: str = "",
     ) -> None:
         self.schema = schema
+        self.evaluation_only = evaluation_only
         self.items = _table(items, schema.items, "item")
         self.users = _table(users if users is not None else pd.DataFrame(), schema.users, "user")
         if interactions is not None:
@@ -178,6 +183,8 @@ class Catalog:
                 self.users.to_parquet(temporary / "users.parquet")
             if self.interactions is not None:
                 self.interactions.to_parquet(temporary / "interactions.parquet")
+            if self.evaluation_only:
+                (temporary / EVALUATION_ONLY).write_text(self.evaluation_only + "\n")
 
     @classmethod
     def load(cls, folder: str | Path) -> Catalog:
@@ -195,7 +202,8 @@ class Catalog:
         tables = {n: _read(folder / f"{n}.parquet") for n in ("items", "users", "interactions")}
         items = tables["items"]
         assert items is not None  # checked above
-        return cls(Schema.load(folder / "schema.yaml"), items, tables["users"], tables["interactions"])
+        terms = (folder / EVALUATION_ONLY).read_text().strip() if (folder / EVALUATION_ONLY).is_file() else ""
+        return cls(Schema.load(folder / "schema.yaml"), items, tables["users"], tables["interactions"], terms)
 
 
 def present(row: Mapping[Any, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from talkwalk.checkpoint import load_checkpoint, run_settings, save_checkpoint
 from talkwalk.config import CONFIG_DIR, HoldoutConfig, LossWeights, ProjectionConfig, register, to_object
 from talkwalk.contrastive.descriptions import Descriptions, load_descriptions
 from talkwalk.contrastive.space import Space, pick_device, read_json
-from talkwalk.datasets.resolve import open_catalog
+from talkwalk.datasets.resolve import open_for_training
 from talkwalk.files import atomic_folder, write_json
 from talkwalk.index.catalog import Catalog
 from talkwalk.llm.language_model import HiddenStateBackend, LanguageModel
@@ -246,7 +246,7 @@ class Material:
 
 def prepare(config: ProjectionConfig, backend: HiddenStateBackend) -> Material:
     """Draw the conversations and read them with the language model."""
-    space, catalog = Space.load(Path(config.space)), open_catalog(config.catalog)
+    space, catalog = Space.load(Path(config.space)), open_for_training(config.catalog)
     if space.schema.fingerprint() != catalog.schema.fingerprint():
         raise ValueError(
             f"the space {config.space} was trained on another schema than {config.catalog} has: train it again"
