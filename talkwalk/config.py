@@ -216,15 +216,17 @@ class ContextDropoutConfig:
         shuffle_history: Consumed items are told in another order, the last one still last.
         vary_verbosity: More or less is told of each item.
         swap_anchor: A steer is trained as if it had been said after another item (anchored head only).
+        mix_wordings: Such a steer's state is drawn towards that of another wording of the same steer.
     """
 
     drop_turns: float = 0.2
     shuffle_history: float = 0.5
     vary_verbosity: float = 0.3
     swap_anchor: float = 0.5
+    mix_wordings: float = 0.0
 
     def __post_init__(self) -> None:
-        _share(self, "drop_turns", "shuffle_history", "vary_verbosity", "swap_anchor")
+        _share(self, "drop_turns", "shuffle_history", "vary_verbosity", "swap_anchor", "mix_wordings")
 
 
 @dataclass(kw_only=True, slots=True)

@@ -9,9 +9,9 @@ import torch
 from talkwalk.config import WalksConfig
 from talkwalk.projection import losses
 from talkwalk.projection.anchor_swap import AnchorSwaps
+from talkwalk.projection.batches import batches
 from talkwalk.projection.projection_head import CURRENT
 from talkwalk.projection.steps import Step, StepKind
-from talkwalk.projection.train_projection import batches
 from talkwalk.projection.turns import NONE, TurnTables
 from talkwalk.projection.walks import Walker, draw_walks
 
@@ -64,3 +64,25 @@ def test_swapped_rows_keep_their_state_and_leave_their_pairs(walker, space, cata
     for after, before in zip(batch.after, batch.before, strict=True):
         assert not moved[after]
         assert not moved[before]
+
+
+def test_mixed_states_lie_between_two_wordings_of_the_same_steer(walker, space, catalog, descriptions, backend):
+    rng = np.random.default_rng(1)
+    walks = draw_walks(walker, [], 60, rng)
+    table = TurnTables(space, catalog, descriptions, backend).build(
+        walks, [losses.no_context_drop(w.history) for w in walks], rng
+    )
+    swaps = AnchorSwaps(walker, space, rng)
+    table.swap = np.array([swaps.number(step) for step in table.steps])
+    table.states = np.eye(len(table), dtype=np.float32)  # shows whose state is in the mixture
+    (batch,) = batches(table, 1000, np.random.default_rng(2), torch.device("cpu"), swaps.swaps, 1.0, 1.0)
+    mixed = 0
+    for state, moved in zip(batch.states.numpy(), batch.swapped, strict=True):
+        rows = np.flatnonzero(state > 1e-6)
+        assert state.sum() == pytest.approx(1, abs=1e-5)
+        assert len({table.steps[row].meaning for row in rows}) == 1
+        assert moved or len(rows) == 1
+        mixed += len(rows) == 2
+    assert mixed > 5
+    (plain,) = batches(table, 1000, np.random.default_rng(2), torch.device("cpu"), swaps.swaps, 1.0, 0.0)
+    assert set(plain.states.numpy().max(axis=1)) == {1.0}

@@ -15,11 +15,12 @@ from talkwalk.config import ContextDropoutConfig, HoldoutConfig, LossWeights, Pr
 from talkwalk.llm.prompt_text import Verbosity
 from talkwalk.projection import losses, train_projection
 from talkwalk.projection.anchor_decoder import AnchorDecoder
+from talkwalk.projection.batches import Batch, batches
 from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, SLOTS, build_head
 from talkwalk.projection.steering_language import load_steering
 from talkwalk.projection.steering_pairs import moves_on, twin, with_twins
 from talkwalk.projection.steps import Step, StepKind
-from talkwalk.projection.train_projection import Batch, answers, batches, fit
+from talkwalk.projection.train_projection import answers, fit
 from talkwalk.projection.turns import NONE, TurnTables, conversation_of
 from talkwalk.projection.validation import Answers, blocked_items, figures, movement, top_items, turn_figures
 from talkwalk.projection.walks import Walk, Walker, draw_walks, training_items, training_walks

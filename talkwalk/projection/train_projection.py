@@ -6,10 +6,9 @@ import dataclasses
 import logging
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import hydra
 import numpy as np
@@ -31,11 +30,11 @@ from talkwalk.llm.models import revision
 from talkwalk.projection import losses
 from talkwalk.projection.anchor_decoder import AnchorDecoder
 from talkwalk.projection.anchor_swap import AnchorSwaps, Swap
+from talkwalk.projection.batches import Batch, batches
 from talkwalk.projection.projection_head import CURRENT, AbsoluteHead, AnchoredHead, build_head
 from talkwalk.projection.steering_language import SteeringLanguage, load_steering
 from talkwalk.projection.steering_pairs import with_twins
-from talkwalk.projection.steps import StepKind
-from talkwalk.projection.turns import NONE, TurnTable, TurnTables
+from talkwalk.projection.turns import TurnTable, TurnTables
 from talkwalk.projection.validation import Answers, figures, turn_figures
 from talkwalk.projection.walks import Walk, Walker, draw_walks, profiles, training_items, training_walks
 from talkwalk.runlog import RunLog, summary
@@ -72,100 +71,6 @@ def variants(config: ProjectionConfig) -> list[Variant]:
         Variant("target_only", config.head, target_only),
     ]
     return [Variant("head", config.head, config.weights), *(baselines if config.baselines else [])]
-
-
-class Place(NamedTuple):
-    """One of the places of a swap."""
-
-    swap: Swap
-    at: int
-
-
-class Batch:
-    """Some walks' turns as tensors.
-
-    Args:
-        table: All turns.
-        rows: Which of them.
-        device: Where the tensors live.
-        places: Per row of the batch the place that a steer is moved to, or None.
-        strangers: Per row of the batch another anchor for a wish, which wants the same from anywhere, or None.
-    """
-
-    def __init__(
-        self,
-        table: TurnTable,
-        rows: np.ndarray,
-        device: torch.device,
-        places: Sequence[Place | None] = (),
-        strangers: Sequence[np.ndarray | None] = (),
-    ) -> None:
-        position = {int(row): i for i, row in enumerate(rows)}
-        anchors, wanted, items, keys = (a[rows] for a in (table.anchors, table.wanted, table.items, table.item_keys))
-        swapped = np.zeros(len(rows), dtype=bool)
-        for i, place in enumerate(places):
-            if place is not None:
-                swap, at = place
-                anchors[i, CURRENT], wanted[i], items[i], keys[i] = (column[at] for column in swap)
-                swapped[i] = True
-        for i, stranger in enumerate(strangers):
-            if stranger is not None:
-                anchors[i, CURRENT] = stranger
-        self.states, self.anchors, self.wanted, self.items, self.item_keys, self.descriptions, self.swapped = (
-            torch.as_tensor(array, device=device)
-            for array in (table.states[rows], anchors, wanted, items, keys, table.descriptions[rows], swapped)
-        )
-        self.spread, self.asked, self.without = (
-            torch.as_tensor(array[rows], device=device) for array in (table.spread, table.asked, table.without)
-        )
-        self.after, self.before = self._pairs(table.before, rows, position, swapped)
-        self.last, self.twin = self._pairs(table.twin, rows, position, swapped)
-
-    def _pairs(
-        self, partner: np.ndarray, rows: np.ndarray, position: dict[int, int], swapped: np.ndarray
-    ) -> tuple[Tensor, Tensor]:
-        """Where the rows that have a partner stand in the batch, and their partners; swapped rows have none."""
-        found = [(position[int(r)], position[int(partner[r])]) for r in rows if partner[r] != NONE]
-        kept = [pair for pair in found if not swapped[list(pair)].any()]
-        first, second = np.array(kept, dtype=np.int64).reshape(-1, 2).T
-        return torch.as_tensor(first, device=self.states.device), torch.as_tensor(second, device=self.states.device)
-
-
-def batches(
-    table: TurnTable,
-    size: int,
-    rng: np.random.Generator,
-    device: torch.device,
-    swaps: Sequence[Swap] = (),
-    share: float = 0.0,
-) -> Iterator[Batch]:
-    """Whole walks with their twins, `size` walks at a time, in random order.
-
-    Args:
-        table: All turns.
-        size: Walks per batch.
-        rng: Chooses order and swaps.
-        device: Where the tensors live.
-        swaps: Other places from which each steer could have been said.
-        share: Probability that a steer or a wish is moved.
-    """
-    by_walk = np.split(np.arange(len(table)), np.flatnonzero(np.diff(table.walk)) + 1)
-    order = rng.permutation(len(by_walk))
-    for start in range(0, len(order), size):
-        rows = np.concatenate([by_walk[i] for i in order[start : start + size]])
-        places: list[Place | None] = [
-            Place(swaps[number], int(rng.integers(len(swaps[number].item_keys))))
-            if swaps and number != NONE and rng.random() < share
-            else None
-            for number in table.swap[rows]
-        ]
-        strangers = [
-            swaps[0].anchors[int(rng.integers(len(swaps[0].anchors)))]
-            if swaps and table.steps[row].kind is StepKind.WISH and rng.random() < share
-            else None
-            for row in rows
-        ]
-        yield Batch(table, rows, device, places, strangers)
 
 
 def loss_terms(head: Head, decoder: AnchorDecoder, batch: Batch, config: ProjectionConfig) -> dict[str, Tensor]:
@@ -218,7 +123,10 @@ def fit(
             modules.train()
             history: dict[str, list[float]] = {}
             rng = np.random.default_rng([seed, epoch])
-            for batch in batches(table, config.batch_size, rng, device, swaps, config.context.swap_anchor):
+            parts_of = batches(
+                table, config.batch_size, rng, device, swaps, config.context.swap_anchor, config.context.mix_wordings
+            )
+            for batch in parts_of:
                 terms = loss_terms(head, decoder, batch, config)
                 loss = torch.stack([weight[name] * term for name, term in terms.items()]).sum()
                 optimizer.zero_grad()
