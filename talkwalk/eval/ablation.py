@@ -102,7 +102,10 @@ class Workshop:
         config, material = settings_of(variant, self.config), self.material(variant)
         torch.manual_seed(seed)
         width = material.train.states.shape[1]
-        head = build_head(config.head, width, material.space.dim, hidden=config.hidden, dropout=config.dropout)
+        head = build_head(
+            config.head, width, material.space.dim, hidden=config.hidden, dropout=config.dropout,
+            categories=len(material.space.schema.category_values),
+        )  # fmt: skip
         decoder = AnchorDecoder(material.space.dim, material.space.shape["sentence_dim"])
         head.norm.fit(torch.as_tensor(material.train.states))
         swaps = material.swaps if config.head == "anchored" else ()

@@ -35,7 +35,7 @@ from talkwalk.projection.projection_head import CURRENT, AbsoluteHead, AnchoredH
 from talkwalk.projection.steering_language import SteeringLanguage, load_steering
 from talkwalk.projection.steering_pairs import with_twins
 from talkwalk.projection.turns import TurnTable, TurnTables
-from talkwalk.projection.validation import Answers, figures, turn_figures
+from talkwalk.projection.validation import Answers, as_answers, figures, turn_figures
 from talkwalk.projection.walks import Walk, Walker, draw_walks, profiles, training_items, training_walks
 from talkwalk.runlog import RunLog, summary
 from talkwalk.splits import Split
@@ -216,8 +216,7 @@ def space_holdout(folder: Path) -> HoldoutConfig:
 @torch.inference_mode()
 def answers(head: Head, table: TurnTable) -> Answers:
     """What the head makes of every turn."""
-    read = head(torch.as_tensor(table.states), torch.as_tensor(table.anchors))
-    return Answers(read.positions.numpy(), read.spread.numpy(), read.asked.numpy() > 0, read.without.numpy() > 0)
+    return as_answers(head(torch.as_tensor(table.states), torch.as_tensor(table.anchors)))
 
 
 def oracle(table: TurnTable) -> Answers:

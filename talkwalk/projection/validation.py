@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from talkwalk.index.catalog import Catalog
+from talkwalk.projection.projection_head import Projected
 from talkwalk.projection.steps import StepKind, names_in
 from talkwalk.projection.turns import TurnTable
 
@@ -61,6 +62,11 @@ class Answers(NamedTuple):
         """Positions (turns, dim) and nothing else, as of a search by place alone."""
         none = np.zeros((len(positions), categories), dtype=bool)
         return cls(positions, np.zeros(len(positions)), none, none)
+
+
+def as_answers(read: Projected) -> Answers:
+    """What a head made of every turn; a category counts as named where that is more likely than not."""
+    return Answers(read.positions.numpy(), read.spread.numpy(), read.asked.numpy() > 0, read.without.numpy() > 0)
 
 
 class Movement(NamedTuple):

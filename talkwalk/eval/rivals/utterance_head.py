@@ -10,10 +10,11 @@ import torch
 
 from talkwalk.contrastive.space import Space, load_module, read_json, save_module
 from talkwalk.eval.rivals.text_tower import encoded_items, start
-from talkwalk.eval.system import Dialogue, Placed
+from talkwalk.eval.system import Answer, Dialogue, Placed, best
 from talkwalk.files import atomic_folder
 from talkwalk.index.catalog import Catalog
-from talkwalk.projection.projection_head import BACK, CURRENT, SLOTS, AbsoluteHead, AnchoredHead, build_head
+from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, SLOTS, AbsoluteHead, AnchoredHead, build_head
+from talkwalk.projection.validation import Answers, as_answers, members, ruled_out
 
 
 class UtteranceHead(Placed):
@@ -27,23 +28,36 @@ class UtteranceHead(Placed):
         shape = read_json(folder / "head.json")
         self.name, self.space = shape["name"], Space.load(folder / "space")
         self.head = build_head(
-            shape["kind"], shape["sentence_dim"], self.space.dim, hidden=shape["hidden"], dropout=shape["dropout"]
-        )
+            shape["kind"], shape["sentence_dim"], self.space.dim, hidden=shape["hidden"], dropout=shape["dropout"],
+            categories=len(self.space.schema.category_values),
+        )  # fmt: skip
         load_module(self.head, folder / "head.safetensors")
 
     def fit(self, catalog: Catalog) -> None:
         super().fit(catalog)
         self.vectors = encoded_items(self.space, catalog)
         self._row = {item_id: i for i, item_id in enumerate(self.ids)}
+        self._has = members(Catalog(self.space.schema, catalog.items))
+
+    def position(self, dialogue: Dialogue) -> np.ndarray:
+        return self._read(dialogue).positions[0]
+
+    def answer(self, dialogue: Dialogue, k: int) -> Answer:
+        """The nearest items, of the categories that the words ask for and without those that they refuse."""
+        read = self._read(dialogue)
+        scores = np.where(ruled_out(read, self._has, k)[0], -np.inf, self.vectors @ read.positions[0])
+        ids = best(scores, self.ids, dialogue.seen, k)
+        return Answer(tuple(i for i in ids if np.isfinite(scores[self._row[i]])), read.positions[0])
 
     @torch.inference_mode()
-    def position(self, dialogue: Dialogue) -> np.ndarray:
+    def _read(self, dialogue: Dialogue) -> Answers:
         state = self.space.sentences.encode([dialogue.text or " "])
         anchors = np.zeros((1, SLOTS, self.space.dim), dtype=np.float32)
         anchors[0, CURRENT] = start(self.space, self.vectors, self._row, dialogue)
         anchors[0, BACK] = self._before(dialogue)
-        placed = self.head(torch.as_tensor(state), torch.as_tensor(anchors)).positions
-        return np.asarray(placed[0].numpy())
+        if dialogue.turns and dialogue.turns[0].shown:
+            anchors[0, FIRST] = self.vectors[self._row[dialogue.turns[0].shown[0]]]
+        return as_answers(self.head(torch.as_tensor(state), torch.as_tensor(anchors)))
 
     def _before(self, dialogue: Dialogue) -> np.ndarray:
         """Where the conversation stood before the last turn, zero at its beginning."""
