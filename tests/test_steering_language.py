@@ -54,7 +54,11 @@ def test_every_field_is_read(load):
     assert language.superlatives == {"year": Direction(("the newest",), ("the oldest",))}
     assert language.grades == {"touch": ("{steer}, a touch", "a touch {more}"), "most": ("{steer}, all the way",)}
     assert language.variety == {"closest": ("all alike",), "wide": ("mix",)}
-    assert (language.keep, language.first, language.between) == (("the same but {wish}",), ("the first",), ("in between",))
+    assert (language.keep, language.first, language.between) == (
+        ("the same but {wish}",),
+        ("the first",),
+        ("in between",),
+    )
     assert language.joins == ("{first} and {second}",)
 
 
@@ -97,7 +101,7 @@ def test_the_file_of_all_domains_belongs_to_each(load, tmp_path):
 def test_the_shared_file_alone_is_no_steering_language(tmp_path, catalog):
     (tmp_path / "common.yaml").write_text(yaml.safe_dump(COMMON))
     (tmp_path / "films.yaml").write_text(yaml.safe_dump({"domain": "movies", "attributes": {}}))
-    with pytest.raises(FileNotFoundError, match="no steering language for domain 'movies' under .* `directions:`"):
+    with pytest.raises(FileNotFoundError, match=r"no steering language for domain 'movies' under .* `directions:`"):
         load_steering(tmp_path, catalog.schema)
 
 
