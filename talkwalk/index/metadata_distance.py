@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 
@@ -19,7 +21,11 @@ class MetadataTable:
     def __init__(self, schema: Schema, items: pd.DataFrame) -> None:
         self.schema = schema
         self._attributes = [a for a in schema.items.values() if a.kind is not Kind.TEXT]
-        self._values, self._present = schema.featurize(items=items)
+        values, present = schema.featurize(items=items)
+        self._count, starts = len(values), np.cumsum([0, *(a.width for a in self._attributes)])
+        self._blocks = [np.ascontiguousarray(values[:, i:j]) for i, j in itertools.pairwise(starts)]
+        self._sizes = [block.sum(axis=1) for block in self._blocks]  # of categories, how many names each item has
+        self._present = [np.ascontiguousarray(present[:, i]) > 0 for i in range(len(self._attributes))]
 
     def distances(self, wanted: Row) -> np.ndarray:
         """Mean distance over the attributes that `wanted` has, 0 to 1, (items,).
@@ -28,17 +34,17 @@ class MetadataTable:
         all names of both (Jaccard), flags by 0 or 1; an item without the attribute differs by 1.
         """
         values, present = self.schema.featurize(items=[wanted])
-        total, start = np.zeros(len(self._values)), 0
+        total, start = np.zeros(self._count), 0
         for column, attribute in enumerate(self._attributes):
-            block = slice(start, start + attribute.width)
+            mine = values[0, start : start + attribute.width]
             start += attribute.width
             if not present[0, column]:
                 continue
-            theirs, mine = self._values[:, block], values[0, block]
+            theirs = self._blocks[column]
             if attribute.kind in (Kind.CATEGORY, Kind.MULTI):
-                common, both = np.minimum(theirs, mine).sum(axis=1), np.maximum(theirs, mine).sum(axis=1)
-                difference = 1 - common / np.maximum(both, 1)
+                common = theirs @ mine
+                difference = 1 - common / np.maximum(self._sizes[column] + mine.sum() - common, 1)
             else:
-                difference = np.abs(theirs - mine)[:, 0] / 2  # features lie in [-1, 1]
-            total += np.where(self._present[:, column] > 0, difference, 1.0)
+                difference = np.abs(theirs[:, 0] - mine[0]) / 2  # features lie in [-1, 1]
+            total += np.where(self._present[column], difference, 1.0)
         return total / max(present[0, : len(self._attributes)].sum(), 1)
