@@ -115,8 +115,9 @@ class Session:
         shown = [item.id for item in items]
         trace = movement_trace(rec.catalog, self._last_answer(), shown)
         turn = Turn(
-            text, items, read.position, trace, clock.laps, rec.catalog.schema, read.spread, tuple(sorted(without))
-        )
+            text, items, read.position, trace, clock.laps, rec.catalog.schema,
+            read.spread, tuple(read.asked), tuple(sorted(without)),
+        )  # fmt: skip
         answer = rec.prompts.answer(items[0].metadata) if items else "nothing fits"
         self._said.append(_Said(Exchange(text, answer, system), turn, anchors[CURRENT], built.first, without))
         self._anchor = None
