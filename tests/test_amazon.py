@@ -14,9 +14,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from talkwalk.contrastive.descriptions import load_descriptions
 from talkwalk.datasets.amazon import Sort, amazon, sort_of
 from talkwalk.datasets.movielens import PRIOR_RATINGS, split_by_time
 from talkwalk.index.catalog import Catalog
+from talkwalk.projection.steering_language import load_steering
 
 
 def product(asin, **changes):
@@ -100,6 +102,14 @@ def test_the_most_frequent_categories_are_kept(beauty, tmp_path):
     shop = Catalog.load(tmp_path / "out")
     assert shop.schema.items["category"].values == ("Beauty", "Hair Care")
     assert [shop.row(i).get("category") for i in shop.ids] == [["Beauty", "Hair Care"], ["Hair Care"], None, ["Beauty"]]
+
+
+def test_departments_that_are_described_but_not_sold_are_left_out(shop, repository):
+    """The kept names are the catalogue's, not all that there are: the repository's own wordings fit every part."""
+    folder = repository / "data" / "descriptions"
+    described = load_descriptions(folder, shop.schema).items["category"]
+    named = load_steering(folder, shop.schema).categories["category"].names
+    assert set(described) == set(named) == {"All Beauty"} < set(shop.schema.items["category"].values)
 
 
 def test_reviews_may_lie_elsewhere_or_nowhere(beauty, tmp_path, shop):

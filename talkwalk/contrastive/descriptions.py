@@ -238,7 +238,7 @@ def _values(attributes: Mapping[str, Attribute], name: str, values: Any, where: 
     for key, wordings in values.items():
         if attribute.kind is Kind.ORDERED:
             _parse_band(str(key), where)
-        elif not _exists(attribute, str(key), where):
+        elif not exists(attribute, str(key), where):
             continue
         described[str(key)] = wordings_of(wordings, f"{where}.{key}")
     return described
@@ -294,10 +294,10 @@ def _conditions(attributes: Mapping[str, Attribute], conditions: Mapping[str, An
             continue
         names: Iterable[Any] = value if isinstance(value, list) else [value]
         for key in names:
-            _exists(attribute, str(key), f"{where}.{name}")
+            exists(attribute, str(key), f"{where}.{name}")
 
 
-def _exists(attribute: Attribute, value: str, where: str) -> bool:
+def exists(attribute: Attribute, value: str, where: str) -> bool:
     """Whether the attribute has such a value; one that a catalogue merely happens not to have is no mistake.
 
     Raises:
@@ -315,6 +315,6 @@ def _can_hold(attributes: Mapping[str, Attribute], conditions: Mapping[str, Any]
     """Whether every category condition names a value that the catalogue has."""
     for name, value in conditions.items():
         names = [str(v) for v in (value if isinstance(value, list) else [value])]
-        if attributes[name].kind is not Kind.ORDERED and not any(_exists(attributes[name], v, name) for v in names):
+        if attributes[name].kind is not Kind.ORDERED and not any(exists(attributes[name], v, name) for v in names):
             return False
     return True

@@ -60,7 +60,7 @@ def amazon(path: str | Path, out: str | Path, *, reviews: str | Path = "", categ
         items = pd.DataFrame()
         if products:
             items, names = _products(bench, products, categories)
-            category = dataclasses.replace(schema.items["category"], values=tuple(sorted(names)))
+            category = dataclasses.replace(schema.items["category"], values=tuple(sorted(names)), open=True)
             schema = dataclasses.replace(schema, items={**schema.items, "category": category})
         if said:
             _split(bench, said, known=items.index if products else None)

@@ -11,6 +11,7 @@ from talkwalk.contrastive.descriptions import (
     EVERY_DOMAIN,
     Wordings,
     description_files,
+    exists,
     read_mapping,
     wordings_of,
 )
@@ -141,24 +142,26 @@ def _language(
     sources = [(where, data), *((str(path), common) for path, common in shared.items())]
     categories = {
         name: _category(fields, schema, name, f"{where}: categories.{name}")
-        for name, fields in data.get("categories", {}).items()
+        for name, fields in _mapping(data, "categories", where).items()
     }
     return SteeringLanguage(
         directions=_directions(data, "directions", schema, where),
         categories=categories,
         comparatives=_directions(data, "comparatives", schema, where),
         superlatives=_directions(data, "superlatives", schema, where),
-        grades=_named(sources, "grades", GRADES),
-        variety=_named(sources, "variety", SPREADS),
+        grades=_named(sources, "grades", "grade", GRADES),
+        variety=_named(sources, "variety", "spread", SPREADS),
         **{name: _list(sources, name) for name in LISTS},
     )
 
 
 def _directions(data: Mapping[str, Any], field: str, schema: Schema, where: str) -> dict[str, Direction]:
     axes, directions = {a.name for a in schema.ordered}, {}
-    for name, sides in data.get(field, {}).items():
+    for name, sides in _mapping(data, field, where).items():
         if name not in axes:
             raise ValueError(f"{where}: {field}: {unknown('ordered attribute', name, axes)}")
+        if not isinstance(sides, Mapping):
+            raise ValueError(f"{where}: {field}.{name} must map up and down to wordings, got {sides!r}")
         up, down = (wordings_of(sides.get(s), f"{where}: {field}.{name}.{s}") for s in ("up", "down"))
         directions[name] = Direction(up, down)
     return directions
@@ -169,34 +172,51 @@ def _list(sources: Sequence[tuple[str, Mapping[str, Any]]], name: str) -> Wordin
     words: list[str] = []
     for where, data in sources:
         if name in data:
-            words += wordings_of(data[name], f"{where}: {name}")
-            _check_frames(data[name], SLOTS.get(name, ()), f"{where}: {name}")
+            found = wordings_of(data[name], f"{where}: {name}")
+            _check_frames(found, SLOTS.get(name, ()), f"{where}: {name}")
+            words += found
     if not words and name in NEEDED:
         raise ValueError(f"{sources[0][0]}: {name} must be a list of wordings, got None")
     return tuple(dict.fromkeys(words))
 
 
-def _named(sources: Sequence[tuple[str, Mapping[str, Any]]], field: str, names: Sequence[str]) -> dict[str, Wordings]:
+def _named(
+    sources: Sequence[tuple[str, Mapping[str, Any]]], field: str, noun: str, names: Sequence[str]
+) -> dict[str, Wordings]:
+    """The wordings of all files by the name of a grade or a spread; a domain's own first."""
     found: dict[str, Wordings] = {}
     for where, data in sources:
-        for name, wordings in data.get(field, {}).items():
+        for name, wordings in _mapping(data, field, where).items():
             if name not in names:
-                raise ValueError(f"{where}: {field}: {unknown('grade', name, names)}")
-            found[name] = (*found.get(name, ()), *wordings_of(wordings, f"{where}: {field}.{name}"))
-            for wording in found[name] if field == "grades" else ():
+                raise ValueError(f"{where}: {field}: {unknown(noun, name, names)}")
+            own = wordings_of(wordings, f"{where}: {field}.{name}")
+            for wording in own if field == "grades" else ():
                 if ("{steer}" in wording) == ("{more}" in wording):
-                    raise ValueError(f"{where}: {field}.{name} must contain {{steer}} or {{more}}, got {wording!r}")
+                    raise ValueError(
+                        f"{where}: {field}.{name} must contain one of {{steer}} and {{more}}, got {wording!r}"
+                    )
+            found[name] = tuple(dict.fromkeys((*found.get(name, ()), *own)))
     return found
+
+
+def _mapping(data: Mapping[str, Any], field: str, where: str) -> Mapping[str, Any]:
+    value = data.get(field, {})
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{where}: {field} must be a mapping, got {value!r}")
+    return value
 
 
 def _category(fields: Mapping[str, Any], schema: Schema, name: str, where: str) -> CategoryLanguage:
     attribute = schema.items.get(name)
     if attribute is None or attribute.kind not in (Kind.CATEGORY, Kind.MULTI):
         raise ValueError(f"{where}: {unknown('category attribute', name, [a.name for a in schema.categorical])}")
-    names = {value: wordings_of(words, f"{where}.names.{value}") for value, words in fields["names"].items()}
-    for value in names:
-        if attribute.values and value not in attribute.values:
-            raise ValueError(f"{where}.names: {unknown('value', value, attribute.values)}")
+    if not isinstance(fields, Mapping):
+        raise ValueError(f"{where} must be a mapping, got {fields!r}")
+    names = {
+        value: wordings_of(words, f"{where}.names.{value}")
+        for value, words in _mapping(fields, "names", where).items()
+        if exists(attribute, str(value), f"{where}.names")
+    }
     frames = {key: wordings_of(fields.get(key), f"{where}.{key}") for key in ("switch", "more", "less")}
     for key, wordings in frames.items():
         _check_frames(wordings, ("{value}",), f"{where}.{key}")

@@ -129,7 +129,7 @@ class Asking:
         )  # fmt: skip
         if said is None:
             return None
-        bare = rng.random() < 0.4
+        bare = not self.language.wish or rng.random() < 0.4
         words = said.text if bare else self.pick(self.language.wish, rng).replace("{wish}", said.text)
         asked = tuple((a.name, n) for a in self.schema.categorical for n in names_in(said.metadata.get(a.name)))
         return Step(StepKind.WISH, words, said.metadata, target, asked=asked)
@@ -144,7 +144,7 @@ class Asking:
 
     def direction(self, row: Row, rng: np.random.Generator) -> Step | None:
         """More or less of an ordered attribute; nearly half of the time the words say how far."""
-        axes = sorted(n for n, d in self.language.directions.items() if d.up and d.down)
+        axes = sorted(filter(self.directed, self.language.directions))
         if not axes:
             return None
         axis, sign = str(rng.choice(axes)), int(rng.choice([-1, 1]))
@@ -154,6 +154,11 @@ class Asking:
         if wanted is None:
             return None
         return Step(StepKind.DIRECTION, self.words(axis, sign, grade, rng), wanted, "", axis, sign, grade)
+
+    def directed(self, axis: str) -> bool:
+        """Whether there are words for both directions of an ordered attribute."""
+        sides = self.language.directions.get(axis)
+        return sides is not None and bool(sides.up and sides.down)
 
     def words(self, axis: str, sign: int, grade: str | None, rng: np.random.Generator) -> str:
         """How to ask for `grade` of a direction, which the language must have words for; None for a plain step."""

@@ -182,10 +182,13 @@ class Walker:
         if rng.random() < FRESH:
             history = ()
         step = self._led_to(self._rows[history[-1]] if history else {}, target, rng)
-        return Walk(user, history, (step,), real=True)
+        return Walk(user, history, (step,), real=True) if step is not None else None
 
-    def _led_to(self, row: Row, target: str, rng: np.random.Generator) -> Step:
-        """What a person may have said to come from `row` to `target`: nothing in particular, a wish, or a direction."""
+    def _led_to(self, row: Row, target: str, rng: np.random.Generator) -> Step | None:
+        """What a person may have said to come from `row` to `target`: nothing in particular, a wish, or a direction.
+
+        None if there are no words for it.
+        """
         wanted = self._rows[target]
         draw = rng.random()
         wish = self._wish(target, rng) if draw < 0.4 else None
@@ -194,14 +197,18 @@ class Walker:
         moves = {
             a.name: float(np.diff(a.to_unit(np.array([float(row[a.name]), float(wanted[a.name])])))[0])
             for a in self.catalog.schema.ordered
-            if a.name in row and a.name in wanted and a.name in self.language.directions
+            if a.name in row and a.name in wanted and self.asking.directed(a.name)
         }
         axis = max(moves, key=lambda name: abs(moves[name]), default=None)
         if draw < 0.6 and axis is not None and abs(moves[axis]) >= MIN_ROOM * self.config.step:
             sign = 1 if moves[axis] > 0 else -1
             words = self.asking.words(axis, sign, None, rng)
             return Step(StepKind.DIRECTION, words, wanted, target, axis, sign)
-        return Step(StepKind.NEXT, self.asking.pick(self.language.next, rng), wanted, target)
+        return (
+            Step(StepKind.NEXT, self.asking.pick(self.language.next, rng), wanted, target)
+            if self.language.next
+            else None
+        )
 
 
 def told_by_system(walk: Walk, language: SteeringLanguage, share: float, rng: np.random.Generator) -> Walk:
@@ -213,6 +220,8 @@ def told_by_system(walk: Walk, language: SteeringLanguage, share: float, rng: np
         share: Of the movements.
         rng: Chooses.
     """
+    if not language.next:
+        return walk
     steps = [
         dataclasses.replace(step, utterance=str(rng.choice(language.next)), system=step.utterance)
         if step.kind is StepKind.DIRECTION and rng.random() < share

@@ -72,8 +72,25 @@ class Perfect(Hearing):
     def scores(self, dialogue):
         asked = self.asks.get(dialogue.text)
         row = self.catalog.row(dialogue.stand) if dialogue.stand else {"year": 1960.0}
-        wanted = asked and self.walker.asking.steered(row, Step(asked[0], dialogue.text, {}, "", asked[1], asked[2]))
-        return -self.table.distances(wanted or row)
+        if asked is None:
+            return -self.table.distances(row)
+        kind, subject, value = asked
+        named = ((subject, value),) if subject == "genre" else ()
+        refused = kind is StepKind.LESS
+        step = Step(
+            kind,
+            dialogue.text,
+            {},
+            "",
+            subject,
+            value,
+            asked=() if refused else named,
+            without=named if refused else (),
+        )
+        hidden = [self.row[i] for i in self.walker.hidden(step, dialogue.seen)]
+        scores = -self.table.distances(self.walker.asking.steered(row, step) or row)
+        scores[hidden] -= 2  # more than any distance
+        return scores
 
 
 class Deaf(Hearing):

@@ -1,0 +1,120 @@
+"""What a head reads besides the place: how far apart, which categories; and the losses of both, written out."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from talkwalk.engine.diversity import HEARD, spoken_spread
+from talkwalk.projection.losses import named_categories, wanted_spread
+from talkwalk.projection.projection_head import SLOTS, UNSAID, Intent, build_head
+
+KINDS = ("anchored", "absolute")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("categories", [1, 4])
+def test_shapes(kind, categories):
+    head = build_head(kind, 12, 6, hidden=8, dropout=0.0, categories=categories)
+    read = head(torch.randn(5, 12), torch.zeros(5, SLOTS, 6))
+    assert read.spread.shape == (5,)
+    assert read.asked.shape == read.without.shape == (5, categories)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fresh_head_reads_nothing_into_the_words(kind):
+    head = build_head(kind, 12, 6, hidden=8, dropout=0.0, categories=4)
+    read = head(torch.randn(5, 12) * 100, torch.randn(5, SLOTS, 6))
+    torch.testing.assert_close(read.spread, torch.zeros(5))
+    for logits in (read.asked, read.without):
+        torch.testing.assert_close(logits, torch.full((5, 4), UNSAID))
+    assert torch.sigmoid(read.without).max() < 0.05
+
+
+def test_a_fresh_recommender_keeps_nothing_out(recommender):
+    read = recommender.project(np.ones(recommender.backend.dim), np.zeros((SLOTS, recommender.dim)))
+    assert (read.spread, read.asked, read.without) == (0.0, [], [])
+
+
+def test_asked_and_without_are_the_two_halves():
+    intent = Intent(3, 2)
+    with torch.no_grad():
+        intent.named.bias.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0]))
+        intent.spread.weight.copy_(torch.tensor([[1.0, 0.0, -1.0]]))
+    spread, asked, without = intent(torch.tensor([[5.0, 6.0, 7.0], [1.0, 0.0, 0.0]]))
+    assert spread.tolist() == [-2.0, 1.0]
+    assert asked.tolist() == [[1.0, 2.0]] * 2
+    assert without.tolist() == [[3.0, 4.0]] * 2
+
+
+def test_a_reading_names_the_categories_in_the_order_of_the_schema(recommender):
+    head = recommender.bundle.head
+    names = recommender.catalog.schema.category_values
+    with torch.no_grad():
+        head.intent.named.bias[1] = head.intent.named.bias[len(names) + 2] = 3.0
+        head.intent.spread.bias.fill_(-7.0)
+    read = recommender.project(np.ones(recommender.backend.dim), np.zeros((SLOTS, recommender.dim)))
+    assert (read.asked, read.without, read.spread) == ([names[1]], [names[2]], -1.0)
+
+
+def test_the_intent_does_not_change_the_place():
+    torch.manual_seed(0)
+    head = build_head("anchored", 12, 6, hidden=8, dropout=0.0, categories=4).eval()
+    states, anchors = torch.randn(3, 12), torch.randn(3, SLOTS, 6)
+    before = head(states, anchors).positions
+    with torch.no_grad():
+        head.intent.named.bias.fill_(9.0)
+    torch.testing.assert_close(head(states, anchors).positions, before)
+
+
+@pytest.mark.parametrize(
+    ("read", "spoken"),
+    [(0.0, 0.0), (HEARD - 1e-6, 0.0), (-HEARD + 1e-6, 0.0), (HEARD, HEARD), (-HEARD, -HEARD), (0.7, 0.7), (3, 1.0),
+     (-3, -1.0)],
+)  # fmt: skip
+def test_a_spread_that_is_hardly_said_is_not_heard(read, spoken):
+    assert spoken_spread(read) == spoken
+
+
+# losses
+
+
+def test_wanted_spread_is_the_mean_square():
+    read, wanted = torch.tensor([0.2, -1.0, 0.5]), torch.tensor([0.0, -0.5, 0.5])
+    expected = sum((float(a) - float(b)) ** 2 for a, b in zip(read, wanted, strict=True)) / 3
+    assert wanted_spread(read, wanted).item() == pytest.approx(expected)
+    assert wanted_spread(wanted, wanted).item() == 0
+
+
+def cross_entropy(logit: float, label: float) -> float:
+    p = 1 / (1 + math.exp(-logit))
+    return -(label * math.log(p) + (1 - label) * math.log(1 - p))
+
+
+@pytest.mark.parametrize(("batch", "categories"), [(1, 1), (3, 4)])
+def test_named_categories_is_a_cross_entropy_per_category_and_side(batch, categories):
+    generator = torch.Generator().manual_seed(0)
+    asked, without = (torch.randn(batch, categories, generator=generator) * 2 for _ in range(2))
+    wanted, refused = ((torch.rand(batch, categories, generator=generator) < 0.4).float() for _ in range(2))
+    expected = 0.0
+    for logits, labels in ((asked, wanted), (without, refused)):
+        for i in range(batch):
+            for j in range(categories):
+                expected += cross_entropy(float(logits[i, j]), float(labels[i, j]))
+    result = named_categories(asked, without, wanted, refused)
+    assert result.item() == pytest.approx(expected / batch, rel=1e-5)
+
+
+def test_confusing_asked_and_refused_costs():
+    said, unsaid = torch.tensor([[9.0, -9.0]]), torch.tensor([[-9.0, -9.0]])
+    yes, no = torch.tensor([[1.0, 0.0]]), torch.zeros(1, 2)
+    assert named_categories(said, unsaid, yes, no).item() < 1e-2
+    assert named_categories(unsaid, said, yes, no).item() > 15
+
+
+def test_a_domain_without_categories_has_neither():
+    none = torch.zeros(3, 0)
+    assert named_categories(none, none, none, none).item() == 0
