@@ -121,7 +121,7 @@ class Bundle:
         space = Space.load(folder)
         shape = settings["head"]
         head = build_head(
-            shape["kind"], shape["llm_dim"], shape["dim"], hidden=shape["hidden"], dropout=shape["dropout"],
+            shape["kind"], shape["input_dim"], shape["dim"], hidden=shape["hidden"], dropout=shape["dropout"],
             categories=len(space.schema.category_values),
         )  # fmt: skip
         decoder = AnchorDecoder(shape["dim"], space.shape["sentence_dim"])

@@ -217,6 +217,7 @@ class ContextDropoutConfig:
         vary_verbosity: More or less is told of each item.
         swap_anchor: A steer is trained as if it had been said after another item (anchored head only).
         mix_wordings: Such a steer's state is drawn towards that of another wording of the same steer.
+        retell: A turn's state is changed as another context changed that of some other words.
     """
 
     drop_turns: float = 0.2
@@ -224,9 +225,10 @@ class ContextDropoutConfig:
     vary_verbosity: float = 0.3
     swap_anchor: float = 0.5
     mix_wordings: float = 0.0
+    retell: float = 0.0
 
     def __post_init__(self) -> None:
-        _share(self, "drop_turns", "shuffle_history", "vary_verbosity", "swap_anchor", "mix_wordings")
+        _share(self, "drop_turns", "shuffle_history", "vary_verbosity", "swap_anchor", "mix_wordings", "retell")
 
 
 @dataclass(kw_only=True, slots=True)

@@ -18,7 +18,7 @@ from talkwalk.engine.turn import Turn
 from talkwalk.index.catalog import Catalog
 from talkwalk.llm.conversation import Exchange
 from talkwalk.projection.projection_head import BACK, CURRENT
-from tests.conftest import make_catalog, make_language_model, make_space
+from tests.conftest import HashedSentences, make_catalog, make_language_model, make_space
 
 
 def shown(turn: Turn) -> list[str]:
@@ -33,7 +33,7 @@ def test_a_turn_has_everything(recommender):
     assert [i.score for i in turn.items] == sorted((i.score for i in turn.items), reverse=True)
     assert turn.position.shape == (recommender.dim,)
     assert np.linalg.norm(turn.position) == pytest.approx(1, abs=1e-5)
-    assert set(turn.timings) == {"prompt", "llm", "projection", "search"}
+    assert set(turn.timings) == {"prompt", "llm", "words", "projection", "search"}
     assert {"year", "rating"} <= set(turn.trace)
     assert all(-1 <= v <= 1 for v in turn.trace.values())
     assert turn.explain().endswith(".")
@@ -311,7 +311,9 @@ def test_more_diversity_spreads_the_answer(recommender):
 
 def test_a_saved_bundle_gives_the_same_answers(recommender, tmp_path, catalog, backend):
     recommender.save_pretrained(tmp_path / "bundle")
-    loaded = Recommender(Bundle.load(tmp_path / "bundle"), catalog, backend)
+    bundle = Bundle.load(tmp_path / "bundle")
+    bundle.space.sentences = HashedSentences()
+    loaded = Recommender(bundle, catalog, backend)
     first, second = (r.recommend("older", history=["4"], user={"age": 30.0}) for r in (recommender, loaded))
     assert shown(first) == shown(second)
     np.testing.assert_allclose(first.position, second.position, atol=1e-6)

@@ -35,7 +35,7 @@ def test_a_fresh_head_reads_nothing_into_the_words(kind):
 
 
 def test_a_fresh_recommender_keeps_nothing_out(recommender):
-    read = recommender.project(np.ones(recommender.backend.dim), np.zeros((SLOTS, recommender.dim)))
+    read = recommender.project(np.ones(recommender.bundle.head_shape["input_dim"]), np.zeros((SLOTS, recommender.dim)))
     assert (read.spread, read.asked, read.without) == (0.0, [], [])
 
 
@@ -56,7 +56,7 @@ def test_a_reading_names_the_categories_in_the_order_of_the_schema(recommender):
     with torch.no_grad():
         head.intent.named.bias[1] = head.intent.named.bias[len(names) + 2] = 3.0
         head.intent.spread.bias.fill_(-7.0)
-    read = recommender.project(np.ones(recommender.backend.dim), np.zeros((SLOTS, recommender.dim)))
+    read = recommender.project(np.ones(recommender.bundle.head_shape["input_dim"]), np.zeros((SLOTS, recommender.dim)))
     assert (read.asked, read.without, read.spread) == ([names[1]], [names[2]], -1.0)
 
 

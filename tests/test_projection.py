@@ -337,7 +337,10 @@ def test_twins_and_dropped_turns_keep_their_places(tables, walker, backend):
         np.testing.assert_array_equal(table.anchors[row], table.anchors[table.twin[row]])
         assert table.steps[row] != table.steps[table.twin[row]]
     prompt = backend.renderer.render(conversation_of(walks[0], tables.catalog, drops[0]))
-    np.testing.assert_allclose(table.states[0], backend.states([prompt])[0][0], atol=2e-3)  # float16 in the cache
+    read = table.states[0, : backend.dim]
+    np.testing.assert_allclose(read, backend.states([prompt])[0][0], atol=2e-3)  # float16 in the cache
+    heard = tables.space.heard([table.steps[0].utterance])[0]
+    np.testing.assert_allclose(table.states[0, backend.dim :], heard, atol=1e-6)
 
 
 # validation
@@ -396,7 +399,9 @@ def small(tmp_path) -> ProjectionConfig:
 def fresh(backend, space):
     torch.manual_seed(0)
     categories = len(space.schema.category_values)
-    head = build_head("anchored", backend.dim, space.dim, hidden=16, dropout=0.1, categories=categories)
+    head = build_head(
+        "anchored", backend.dim + space.heard_dim, space.dim, hidden=16, dropout=0.1, categories=categories
+    )
     return head, AnchorDecoder(space.dim, 24)
 
 

@@ -96,6 +96,7 @@ class Recommender:
             ValueError: If they do not belong together, or a file is damaged.
         """
         bundle = Bundle.load(name)
+        bundle.space.sentences.preload()
         items = catalog if isinstance(catalog, Catalog) else open_catalog(catalog or bundle.catalog)
         backend = LanguageModel.load(llm or bundle.llm.name, device=pick_device(device))
         return cls(bundle, items, backend, limits=limits)
@@ -186,9 +187,13 @@ class Recommender:
         """Unit vector of an item of the catalogue, (dim,)."""
         return self.index.vectors([item_id])[0]
 
+    def heard(self, text: str) -> np.ndarray:
+        """What the text side of the space makes of something said, (heard dim,); nothing of it is kept."""
+        return self.bundle.space.heard([text], keep=False)[0]
+
     @torch.inference_mode()
     def project(self, state: np.ndarray, anchors: np.ndarray) -> Reading:
-        """What is made of a hidden state (llm dim,) said from anchors (slots, dim)."""
+        """What is made of a hidden state and words (llm dim + heard dim,) said from anchors (slots, dim)."""
         projected = self.bundle.head(as_batch(state), as_batch(anchors))
         asked, without = (
             [named for named, logit in zip(self.bundle.space.schema.category_values, logits[0].tolist(), strict=True)

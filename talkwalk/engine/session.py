@@ -15,6 +15,7 @@ from talkwalk.engine.trace import movement_trace
 from talkwalk.engine.turn import Item, Turn
 from talkwalk.llm.conversation import Exchange
 from talkwalk.llm.prompt_format import Prompt
+from talkwalk.llm.prompt_text import all_said
 from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, SLOTS
 from talkwalk.projection.steps import Named
 from talkwalk.schema import Row
@@ -104,8 +105,10 @@ class Session:
         clock.lap("prompt")
         state = self._reader.read(built.prompt)
         clock.lap("llm")
+        heard = rec.heard(all_said(text, system))
+        clock.lap("words")
         anchors = self._anchors()
-        read = rec.project(state, anchors)
+        read = rec.project(np.concatenate([state, heard]), anchors)
         clock.lap("projection")
         without = self._refused(read)
         hidden = {*exclude, *self._seen(read.gates), *rec.catalog.having(without)}

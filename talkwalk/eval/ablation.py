@@ -35,8 +35,9 @@ Head = AbsoluteHead | AnchoredHead
 class Reads(str, Enum):
     """What a head is told of a turn."""
 
-    CONVERSATION = "conversation"  # the language model's state after the whole conversation
-    UTTERANCE = "utterance"  # the sentence encoder's embedding of what is said now
+    CONVERSATION = "conversation"  # both
+    UTTERANCE = "utterance"  # what the text side of the space makes of what is said now
+    STATE = "state"  # the language model's state alone
 
 
 @dataclass(kw_only=True, slots=True)
@@ -67,6 +68,7 @@ ALL_BUT_TARGET = tuple(f.name for f in dataclasses.fields(LossWeights))
 LOSSES = ("target", *ALL_BUT_TARGET, "context")
 VARIANTS = [
     Variant("utterance_head", "anchored", reads=Reads.UTTERANCE),
+    Variant("state_head", "anchored", reads=Reads.STATE),
     Variant("absolute_target_only", "absolute", (*ALL_BUT_TARGET, "context")),
     *(Variant(f"without_{loss}", without=(loss,)) for loss in LOSSES),
 ]
@@ -92,10 +94,14 @@ class Workshop:
         if altered not in self.materials:
             self.materials[altered] = prepare(settings_of(variant, self.config), self.backend)
         found = self.materials[altered]
-        if variant.reads is Reads.CONVERSATION:
+        if variant.reads is not Reads.UTTERANCE:
             return found
-        tests = {name: as_utterances(table, found) for name, table in found.tests.items()}
-        return dataclasses.replace(found, train=as_utterances(found.train, found), tests=tests)
+        tests = {name: self._as_utterances(table) for name, table in found.tests.items()}
+        return dataclasses.replace(found, train=self._as_utterances(found.train), tests=tests)
+
+    def _as_utterances(self, table: TurnTable) -> TurnTable:
+        """The same turns, of which a head is told what the text side makes of the bare words."""
+        return dataclasses.replace(table, states=table.states[:, self.backend.dim :])
 
     def train(self, variant: Variant, seed: int, folder: Path) -> dict[str, float]:
         """Train one head and write it into `folder`; figures on unseen conversations."""
@@ -108,6 +114,8 @@ class Workshop:
         )  # fmt: skip
         decoder = AnchorDecoder(material.space.dim, material.space.shape["sentence_dim"])
         head.norm.fit(torch.as_tensor(material.train.states))
+        if variant.reads is Reads.STATE:
+            head.norm.spread[self.backend.dim :] = torch.inf  # what is divided by it is not read
         swaps = material.swaps if config.head == "anchored" else ()
         fit(head, decoder, material.train, config, weights_of(variant, config), seed, folder / "run", swaps)
         found = evaluate_all(material, {variant.name: head})
@@ -145,12 +153,6 @@ def weights_of(variant: Variant, config: ProjectionConfig) -> LossWeights:
         name: 0.0 if name in variant.without else value for name, value in dataclasses.asdict(config.weights).items()
     }
     return NoTarget(**kept) if "target" in variant.without else LossWeights(**kept)
-
-
-def as_utterances(table: TurnTable, material: Material) -> TurnTable:
-    """The same turns, of which a head is told the sentence embedding of the bare utterance."""
-    states = material.space.sentences.encode([step.utterance for step in table.steps])
-    return dataclasses.replace(table, states=states)
 
 
 def ablate(

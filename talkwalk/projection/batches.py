@@ -12,7 +12,7 @@ from torch import Tensor
 from talkwalk.projection.anchor_swap import Swap
 from talkwalk.projection.projection_head import CURRENT
 from talkwalk.projection.steps import StepKind
-from talkwalk.projection.turns import NONE, TurnTable
+from talkwalk.projection.turns import NONE, TurnTable, said_last
 
 
 class Moved(NamedTuple):
@@ -39,7 +39,7 @@ class Batch:
         rows: Which of them.
         device: Where the tensors live.
         moved: What is said from elsewhere, if anything.
-        states: States to take instead of the table's, (batch, llm dim), if any.
+        states: States to take instead of the table's, (batch, input dim), if any.
     """
 
     def __init__(
@@ -89,11 +89,14 @@ def batches(
     swaps: Sequence[Swap] = (),
     share: float = 0.0,
     mix: float = 0.0,
+    context: float = 0.0,
 ) -> Iterator[Batch]:
     """Whole walks with their twins, `size` walks at a time, in random order.
 
     A moved steer may also be mixed: its state is drawn towards that of another wording of the same steer (mixup, Zhang
     et al. 2018, arXiv 1710.09412, between inputs of one label), so that what lies between two wordings means the same.
+    And any turn may be put into another context: the difference that two contexts made to the state of some other words
+    is added to its own, so that few wordings read in many contexts teach what context does to all the others.
 
     Args:
         table: All turns.
@@ -103,6 +106,7 @@ def batches(
         swaps: Other places from which each steer could have been said.
         share: Probability that a steer or a wish is moved.
         mix: Probability that a moved steer is mixed with another wording.
+        context: Probability that a turn is put into another context.
     """
     by_walk = np.split(np.arange(len(table)), np.flatnonzero(np.diff(table.walk)) + 1)
     elsewhere = _Elsewhere(table, swaps) if swaps else None
@@ -113,7 +117,8 @@ def batches(
             yield Batch(table, rows, device)
             continue
         moved = elsewhere.draw(rows, share, rng)
-        yield Batch(table, rows, device, moved, elsewhere.mixed(rows, moved.steers, mix, rng))
+        states = elsewhere.mixed(rows, moved.steers, mix, rng)
+        yield Batch(table, rows, device, moved, elsewhere.retold(states, context, rng))
 
 
 class _Elsewhere:
@@ -134,6 +139,7 @@ class _Elsewhere:
         order = np.argsort(table.swap, kind="stable")  # turns of one steer side by side
         self._alike, self._from = order, np.searchsorted(table.swap[order], np.arange(len(swaps)))
         self._wordings = np.bincount(table.swap[table.swap != NONE], minlength=len(swaps))
+        self._same = same_words([said_last(step) for step in table.steps])
 
     def draw(self, rows: np.ndarray, share: float, rng: np.random.Generator) -> Moved:
         """What of a batch's rows is said from where."""
@@ -145,10 +151,8 @@ class _Elsewhere:
         places = Swap(*(column[at] for column in self._all))
         return Moved(steers, places, wishes, self._anywhere[rng.integers(len(self._anywhere), size=len(wishes))])
 
-    def mixed(self, rows: np.ndarray, steers: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray | None:
-        """States of the rows, some steers' drawn towards another wording's, (batch, llm dim); None for no change."""
-        if not share:
-            return None
+    def mixed(self, rows: np.ndarray, steers: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+        """States of the rows, some steers' drawn towards another wording's, (batch, input dim)."""
         some = steers[rng.random(len(steers)) < share]
         number = self._table.swap[rows[some]]
         other = self._alike[self._from[number] + (rng.random(len(some)) * self._wordings[number]).astype(int)]
@@ -156,3 +160,22 @@ class _Elsewhere:
         amount = rng.random((len(some), 1)).astype(states.dtype)
         states[some] += amount * (self._table.states[other] - states[some])
         return states
+
+    def retold(self, states: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+        """The states (batch, input dim), some of them as if the words had been said in another context."""
+        if share and len(self._same):
+            some = np.flatnonzero(rng.random(len(states)) < share)
+            here, there = self._same[rng.integers(len(self._same), size=len(some))].T
+            states[some] += self._table.states[there] - self._table.states[here]
+        return states
+
+
+def same_words(said: Sequence[str]) -> np.ndarray:
+    """Pairs of turns with the same words: each with the next one that has them, the last with the first, (pairs, 2)."""
+    turns: dict[str, list[int]] = {}
+    for turn, words in enumerate(said):
+        turns.setdefault(words, []).append(turn)
+    pairs = [
+        pair for found in turns.values() if len(found) > 1 for pair in zip(found, [*found[1:], found[0]], strict=True)
+    ]
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)

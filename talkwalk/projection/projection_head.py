@@ -62,24 +62,24 @@ class StateNorm(nn.Module):
     and shrink everything else.
 
     Args:
-        llm_dim: Hidden size of the language model.
+        input_dim: Width of what is read of a turn: hidden states, and the words last said.
     """
 
     mean: Tensor
     spread: Tensor
 
-    def __init__(self, llm_dim: int) -> None:
+    def __init__(self, input_dim: int) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(llm_dim))
-        self.register_buffer("spread", torch.ones(llm_dim))
+        self.register_buffer("mean", torch.zeros(input_dim))
+        self.register_buffer("spread", torch.ones(input_dim))
 
     def fit(self, states: Tensor) -> None:
-        """Take mean and standard deviation from states (n, llm_dim)."""
+        """Take mean and standard deviation from states (n, input_dim)."""
         self.mean.copy_(states.mean(dim=0))
         self.spread.copy_(states.std(dim=0).clamp(min=1e-6))
 
     def forward(self, states: Tensor) -> Tensor:
-        """States (batch, llm_dim), each channel with mean 0 and standard deviation 1 over the training states."""
+        """States (batch, input dim), each channel with mean 0 and standard deviation 1 over the training states."""
         return (states - self.mean) / self.spread
 
 
@@ -87,22 +87,22 @@ class AbsoluteHead(nn.Module):
     """The founding two-layer head: the state alone says where to go.
 
     Args:
-        llm_dim: Hidden size of the language model.
+        input_dim: Width of what is read of a turn: hidden states, and the words last said.
         dim: Dimension of the space.
         hidden: Width of the hidden layer.
         dropout: Dropout on the hidden layer.
         categories: Number of category values.
     """
 
-    def __init__(self, llm_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1, categories: int = 0) -> None:
+    def __init__(self, input_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1, categories: int = 0) -> None:
         super().__init__()
-        self.norm = StateNorm(llm_dim)
-        self.trunk = nn.Sequential(nn.Linear(llm_dim, hidden), nn.GELU(), nn.Dropout(dropout))
+        self.norm = StateNorm(input_dim)
+        self.trunk = nn.Sequential(nn.Linear(input_dim, hidden), nn.GELU(), nn.Dropout(dropout))
         self.place = nn.Linear(hidden, dim)
         self.intent = Intent(hidden, categories)
 
     def forward(self, states: Tensor, anchors: Tensor) -> Projected:
-        """States (batch, llm_dim) to positions; anchors (batch, slots, dim) are not used."""
+        """States (batch, input dim) to positions; anchors (batch, slots, dim) are not used."""
         read = self.trunk(self.norm(states))
         positions = F.normalize(self.place(read), dim=-1)
         return Projected(positions, anchors.new_zeros(anchors.shape[:2]), *self.intent(read))
@@ -116,17 +116,17 @@ class AnchoredHead(nn.Module):
     stands: leaving a category needs to know which one to leave.
 
     Args:
-        llm_dim: Hidden size of the language model.
+        input_dim: Width of what is read of a turn: hidden states, and the words last said.
         dim: Dimension of the space.
         hidden: Width of the hidden layer.
         dropout: Dropout on the hidden layer.
         categories: Number of category values.
     """
 
-    def __init__(self, llm_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1, categories: int = 0) -> None:
+    def __init__(self, input_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1, categories: int = 0) -> None:
         super().__init__()
-        self.norm = StateNorm(llm_dim)
-        self.trunk = nn.Sequential(nn.Linear(llm_dim, hidden), nn.GELU(), nn.Dropout(dropout))
+        self.norm = StateNorm(input_dim)
+        self.trunk = nn.Sequential(nn.Linear(input_dim, hidden), nn.GELU(), nn.Dropout(dropout))
         self.gates = nn.Linear(hidden, SLOTS)
         self.delta = nn.Sequential(nn.Linear(hidden + dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
         self.intent = Intent(hidden, categories)
@@ -134,7 +134,7 @@ class AnchoredHead(nn.Module):
             self.gates.bias.copy_(torch.tensor([2.0, -2.0, -2.0]))  # begin by staying where the conversation stands
 
     def forward(self, states: Tensor, anchors: Tensor) -> Projected:
-        """States (batch, llm_dim) and anchors (batch, slots, dim) to positions (batch, dim).
+        """States (batch, input dim) and anchors (batch, slots, dim) to positions (batch, dim).
 
         An absent anchor is a zero vector.
         """
@@ -152,9 +152,9 @@ HEADS: dict[str, type[AbsoluteHead] | type[AnchoredHead]] = {
 
 
 def build_head(
-    kind: str, llm_dim: int, dim: int, *, hidden: int, dropout: float, categories: int = 0
+    kind: str, input_dim: int, dim: int, *, hidden: int, dropout: float, categories: int = 0
 ) -> AbsoluteHead | AnchoredHead:
     """A fresh head of kind "anchored" or "absolute"; `categories` is the number of category values it tells apart."""
     if kind not in HEADS:
         raise ValueError(f"head must be one of {sorted(HEADS)}, got {kind!r}")
-    return HEADS[kind](llm_dim, dim, hidden, dropout, categories)
+    return HEADS[kind](input_dim, dim, hidden, dropout, categories)

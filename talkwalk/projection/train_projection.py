@@ -123,10 +123,11 @@ def fit(
             modules.train()
             history: dict[str, list[float]] = {}
             rng = np.random.default_rng([seed, epoch])
-            parts_of = batches(
-                table, config.batch_size, rng, device, swaps, config.context.swap_anchor, config.context.mix_wordings
+            context = config.context
+            drawn = batches(
+                table, config.batch_size, rng, device, swaps, context.swap_anchor, context.mix_wordings, context.retell
             )
-            for batch in parts_of:
+            for batch in drawn:
                 terms = loss_terms(head, decoder, batch, config)
                 loss = torch.stack([weight[name] * term for name, term in terms.items()]).sum()
                 optimizer.zero_grad()
@@ -150,6 +151,11 @@ class Material:
     train: TurnTable
     tests: dict[str, TurnTable]
     swaps: Sequence[Swap]
+
+    @property
+    def input_dim(self) -> int:
+        """Width of what a head reads."""
+        return int(self.train.states.shape[1])
 
 
 def prepare(config: ProjectionConfig, backend: HiddenStateBackend) -> Material:
@@ -256,7 +262,7 @@ def train(config: ProjectionConfig) -> dict[str, dict[str, float]]:
         for variant in variants(config):
             torch.manual_seed(seed)
             head = build_head(
-                variant.head, backend.dim, material.space.dim, hidden=config.hidden, dropout=config.dropout,
+                variant.head, material.input_dim, material.space.dim, hidden=config.hidden, dropout=config.dropout,
                 categories=len(material.space.schema.category_values),
             )  # fmt: skip
             decoder = AnchorDecoder(material.space.dim, material.space.shape["sentence_dim"])
@@ -299,7 +305,7 @@ def write_bundle(
         decoder=decoder,
         head_shape={
             "kind": config.head,
-            "llm_dim": material.backend.dim,
+            "input_dim": material.input_dim,
             "dim": material.space.dim,
             "hidden": config.hidden,
             "dropout": config.dropout,

@@ -16,7 +16,7 @@ from talkwalk.index.catalog import Catalog
 from talkwalk.llm.conversation import Conversation, Exchange
 from talkwalk.llm.hidden_states import hidden_states
 from talkwalk.llm.language_model import HiddenStateBackend
-from talkwalk.llm.prompt_text import item_text, system_text
+from talkwalk.llm.prompt_text import all_said, item_text, system_text
 from talkwalk.projection.losses import ContextDrop, drop_turns
 from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, SLOTS
 from talkwalk.projection.steering_pairs import moves_on
@@ -32,7 +32,8 @@ class TurnTable:
     """One row per turn; unit vectors unless said otherwise.
 
     Attributes:
-        states: Hidden state at the readout, (turns, llm dim), not normalised.
+        states: What a head reads of a turn, (turns, llm dim + heard dim), not normalised: the hidden state at the
+            readout, and what the text side of the space makes of the words that were said last (`Space.heard`).
         anchors: Where the conversation stands, stood before, and first stood, (turns, slots, dim); zero for none.
         wanted: Encoded wanted metadata, (turns, dim).
         items: Encoded target item, (turns, dim).
@@ -88,6 +89,11 @@ def conversation_of(walk: Walk, catalog: Catalog, drop: ContextDrop) -> Conversa
         for turn, (step, answer) in enumerate(zip(walk.steps, answers, strict=True))
     )
     return drop_turns(Conversation(system_text(schema, walk.user, history), exchanges), drop.first_turn)
+
+
+def said_last(step: Step) -> str:
+    """The words of one turn, the application's before the person's."""
+    return all_said(step.utterance, step.system)
 
 
 class TurnTables:
@@ -156,7 +162,9 @@ class TurnTables:
     def _table(self, rows: list[dict[str, Any]], rng: np.random.Generator) -> TurnTable:
         steps: list[Step] = [row["step"] for row in rows]
         return TurnTable(
-            states=np.stack([row["state"] for row in rows]),
+            states=np.concatenate(
+                [np.stack([row["state"] for row in rows]), self.space.heard([said_last(s) for s in steps])], axis=1
+            ),
             anchors=self._anchors(rows),
             wanted=self.space.encode_items([s.wanted for s in steps]),
             items=self._item_vectors[[self._row[s.target] for s in steps]],
