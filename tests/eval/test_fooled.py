@@ -73,7 +73,10 @@ class Perfect(Hearing):
         asked = self.asks.get(dialogue.text)
         row = self.catalog.row(dialogue.stand) if dialogue.stand else {"year": 1960.0}
         wanted = asked and self.walker.asking.steered(row, Step(asked[0], dialogue.text, {}, "", asked[1], asked[2]))
-        return -self.table.distances(wanted or row)
+        scores = -self.table.distances(wanted or row)
+        if asked and asked[0] is StepKind.LESS:  # what is refused is not shown, even where the item did not have it
+            scores[[self.row[i] for i in self.catalog.having([asked[1:]])]] -= 1
+        return scores
 
 
 class Deaf(Hearing):
