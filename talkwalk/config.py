@@ -439,6 +439,10 @@ class EvalConfig:
         quick_sessions: The same with `quick=true`.
         users: People for next items and cold starts; 0 takes all.
         quick_users: The same with `quick=true`.
+        starts: Starts of every sort of sessions in the part "asked".
+        quick_starts: The same with `quick=true`.
+        long_sessions: Sessions of thirty turns there.
+        quick_long_sessions: The same with `quick=true`.
         genre_users: People per category in SteerEval's protocol.
         dialogues: Human dialogues; 0 takes all.
         clusters: Regions of a space, for coherence and exploration.
@@ -463,6 +467,10 @@ class EvalConfig:
     quick_sessions: int = 6
     users: int = 0
     quick_users: int = 40
+    starts: int = 40
+    quick_starts: int = 5
+    long_sessions: int = 10
+    quick_long_sessions: int = 2
     genre_users: int = 10
     dialogues: int = 0
     clusters: int = 20
@@ -473,8 +481,9 @@ class EvalConfig:
 
     def __post_init__(self) -> None:
         _positive(
-            self, "conversations", "quick_conversations", "sessions", "quick_sessions", "genre_users", "clusters", "k"
-        )
+            self, "conversations", "quick_conversations", "sessions", "quick_sessions", "starts", "quick_starts",
+            "long_sessions", "quick_long_sessions", "genre_users", "clusters", "k",
+        )  # fmt: skip
         _not_negative(self, "users", "quick_users", "dialogues", "seed")
         for name in ("systems", "quick_systems"):
             if getattr(self, name) != MISSING and not getattr(self, name):

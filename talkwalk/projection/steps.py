@@ -148,7 +148,7 @@ class Asking:
         if not axes:
             return None
         axis, sign = str(rng.choice(axes)), int(rng.choice([-1, 1]))
-        grades = [name for name in (*AMOUNTS, "most") if self._graded(axis, sign, name)]
+        grades = self.grades(axis, sign)
         grade = str(rng.choice(grades)) if grades and rng.random() < GRADED else None
         wanted = self.moved(row, axis, sign, grade)
         if wanted is None:
@@ -173,6 +173,10 @@ class Asking:
         if "{more}" in frame:
             return frame.replace("{more}", self.pick(_side(self.language.comparatives.get(axis), sign), rng))
         return frame.replace("{steer}", bare(self.pick(plain, rng)))
+
+    def grades(self, axis: str, sign: int) -> list[str]:
+        """The grades of a direction that there are words for, the smallest first, without the plain one."""
+        return [name for name in (*AMOUNTS, "most") if self._graded(axis, sign, name)]
 
     def _graded(self, axis: str, sign: int, grade: str) -> Sequence[str]:
         """Frames of a grade that can be filled for a direction."""
@@ -275,8 +279,7 @@ class Asking:
             wanted = step.wanted
         words = parts[0].utterance
         for part in parts[1:]:
-            frame = self.pick(self.language.joins, rng)
-            words = frame.replace("{first}", bare(words)).replace("{second}", bare(part.utterance))
+            words = self.joined(words, part.utterance, rng)
         return Step(
             StepKind.SEVERAL,
             words,
@@ -287,6 +290,11 @@ class Asking:
             without=tuple(named for part in parts for named in part.without),
             parts=tuple(parts),
         )
+
+    def joined(self, first: str, second: str, rng: np.random.Generator) -> str:
+        """Two steers in one sentence."""
+        frame = self.pick(self.language.joins, rng)
+        return frame.replace("{first}", bare(first)).replace("{second}", bare(second))
 
     def steered(self, row: Row, step: Step) -> dict[str, Any] | None:
         """What the steer of `step` wants of another item; None where it has no room or no meaning."""
