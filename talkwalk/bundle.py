@@ -122,7 +122,7 @@ class Bundle:
         shape = settings["head"]
         head = build_head(
             shape["kind"], shape["input_dim"], shape["dim"], hidden=shape["hidden"], dropout=shape["dropout"],
-            categories=len(space.schema.category_values),
+            categories=len(space.schema.category_values), axes=len(space.schema.ordered),
         )  # fmt: skip
         decoder = AnchorDecoder(shape["dim"], space.shape["sentence_dim"])
         load_module(head, folder / "projection_head.safetensors")

@@ -241,9 +241,10 @@ class LossWeights:
     items: float = 0.5
     spread: float = 0.5
     named: float = 0.5
+    moves: float = 2.0
 
     def __post_init__(self) -> None:
-        _not_negative(self, "direction", "reconstruct", "delta", "items", "spread", "named")
+        _not_negative(self, "direction", "reconstruct", "delta", "items", "spread", "named", "moves")
 
 
 @dataclass(kw_only=True, slots=True)

@@ -217,10 +217,10 @@ def make_bundle(space: Space, backend: LanguageModel) -> Bundle:
     torch.manual_seed(0)
     width = backend.dim + space.heard_dim
     shape = {"kind": "anchored", "input_dim": width, "dim": DIM, "hidden": 32, "dropout": 0.0}
-    categories = len(space.schema.category_values)
     head = build_head(
-        "anchored", backend.dim + space.heard_dim, DIM, hidden=32, dropout=0.0, categories=categories
-    ).eval()
+        "anchored", backend.dim + space.heard_dim, DIM, hidden=32, dropout=0.0,
+        categories=len(space.schema.category_values), axes=len(space.schema.ordered),
+    ).eval()  # fmt: skip
     llm = LanguageModelId("tiny", "local", backend.fingerprint)
     figures = {"projection": {"r10": {"value": 0.5, "low": 0.4, "high": 0.6}}}
     return Bundle(space, head, AnchorDecoder(DIM, 24).eval(), shape, llm, "tiny", {}, figures)

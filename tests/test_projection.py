@@ -108,14 +108,20 @@ def test_heads_give_unit_vectors_and_gates(kind):
 
 
 def test_the_anchored_head_is_its_formula():
-    head = build_head("anchored", 12, 6, hidden=8, dropout=0.0).eval()
+    head = build_head("anchored", 12, 6, hidden=8, dropout=0.0, categories=2, axes=3).eval()
+    head.fit_axes(torch.randn(3, 6))
+    with torch.no_grad():
+        head.intent.moves.weight.normal_()
     states, anchors = torch.randn(3, 12), unit(3, SLOTS, 6)
     result = head(states, anchors)
     for i in range(3):
         read = head.trunk(head.norm(states[i]))
         gates = torch.sigmoid(head.gates(read))
         delta = head.delta(torch.cat([read, anchors[i, CURRENT]]))
-        z = sum(gates[slot] * anchors[i, slot] for slot in (CURRENT, BACK, FIRST)) + delta
+        moves = head.intent.moves(read)
+        torch.testing.assert_close(result.moves[i], moves)
+        along = sum(moves[axis] * head.axes[axis] for axis in range(3))
+        z = sum(gates[slot] * anchors[i, slot] for slot in (CURRENT, BACK, FIRST)) + along + delta
         torch.testing.assert_close(result.positions[i], z / z.norm())
 
 
@@ -398,10 +404,10 @@ def small(tmp_path) -> ProjectionConfig:
 
 def fresh(backend, space):
     torch.manual_seed(0)
-    categories = len(space.schema.category_values)
     head = build_head(
-        "anchored", backend.dim + space.heard_dim, space.dim, hidden=16, dropout=0.1, categories=categories
-    )
+        "anchored", backend.dim + space.heard_dim, space.dim, hidden=16, dropout=0.1,
+        categories=len(space.schema.category_values), axes=len(space.schema.ordered),
+    )  # fmt: skip
     return head, AnchorDecoder(space.dim, 24)
 
 

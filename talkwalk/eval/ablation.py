@@ -23,8 +23,8 @@ from talkwalk.eval.rivals.utterance_head import save_utterance_head
 from talkwalk.files import write_json
 from talkwalk.llm.language_model import HiddenStateBackend, LanguageModel
 from talkwalk.projection.anchor_decoder import AnchorDecoder
-from talkwalk.projection.projection_head import AbsoluteHead, AnchoredHead, build_head
-from talkwalk.projection.train_projection import Material, evaluate_all, fit, prepare, write_bundle
+from talkwalk.projection.projection_head import AbsoluteHead, AnchoredHead
+from talkwalk.projection.train_projection import Material, evaluate_all, fit, fresh_head, prepare, write_bundle
 from talkwalk.projection.turns import TurnTable
 from talkwalk.runlog import summary
 from talkwalk.schema import unknown
@@ -107,13 +107,8 @@ class Workshop:
         """Train one head and write it into `folder`; figures on unseen conversations."""
         config, material = settings_of(variant, self.config), self.material(variant)
         torch.manual_seed(seed)
-        width = material.train.states.shape[1]
-        head = build_head(
-            config.head, width, material.space.dim, hidden=config.hidden, dropout=config.dropout,
-            categories=len(material.space.schema.category_values),
-        )  # fmt: skip
+        head = fresh_head(config.head, material, config)
         decoder = AnchorDecoder(material.space.dim, material.space.shape["sentence_dim"])
-        head.norm.fit(torch.as_tensor(material.train.states))
         if variant.reads is Reads.STATE:
             head.norm.spread[self.backend.dim :] = torch.inf  # what is divided by it is not read
         swaps = material.swaps if config.head == "anchored" else ()

@@ -61,9 +61,9 @@ class Batch:
         self.states, self.anchors, self.wanted, self.items, self.item_keys, self.swapped = (
             torch.as_tensor(array, device=device) for array in (given, anchors, wanted, items, keys, swapped)
         )
-        self.descriptions, self.spread, self.asked, self.without = (
+        self.descriptions, self.spread, self.asked, self.without, self.moves = (
             torch.as_tensor(array[rows], device=device)
-            for array in (table.descriptions, table.spread, table.asked, table.without)
+            for array in (table.descriptions, table.spread, table.asked, table.without, table.moves)
         )
         place = np.full(len(table), NONE)
         place[rows] = np.arange(len(rows))

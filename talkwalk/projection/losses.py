@@ -89,6 +89,17 @@ def named_categories(asked: Tensor, without: Tensor, wanted: Tensor, refused: Te
     return F.binary_cross_entropy_with_logits(logits, labels, reduction="sum") / len(logits)
 
 
+def asked_moves(moves: Tensor, wanted: Tensor) -> Tensor:
+    """Squared difference of the movements read from the words and the asked ones, summed over axes, mean over turns.
+
+    Args:
+        moves: On the attributes' [0, 1] scales, (batch, axes).
+        wanted: The same; NaN where the words do not say, (batch, axes).
+    """
+    known = torch.isfinite(wanted)
+    return torch.where(known, moves - wanted.nan_to_num(), torch.zeros_like(moves)).square().sum() / len(moves)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class ContextDrop:
     """How one conversation's context is altered before the language model reads it.

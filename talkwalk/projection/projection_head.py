@@ -22,6 +22,7 @@ class Projected(NamedTuple):
         spread: How far apart the answers should be, about -1 to 1, 0 as usual, (batch,).
         asked: Logits of every category having been asked for, (batch, categories).
         without: Logits of every category having been refused, (batch, categories).
+        moves: Asked movement along every ordered item attribute, on its [0, 1] scale, (batch, axes).
     """
 
     positions: Tensor
@@ -29,6 +30,7 @@ class Projected(NamedTuple):
     spread: Tensor
     asked: Tensor
     without: Tensor
+    moves: Tensor
 
 
 class Intent(nn.Module):
@@ -39,20 +41,26 @@ class Intent(nn.Module):
     Args:
         hidden: Width of what was read from the state.
         categories: Number of category values.
+        axes: Number of ordered item attributes.
     """
 
-    def __init__(self, hidden: int, categories: int) -> None:
+    def __init__(self, hidden: int, categories: int, axes: int) -> None:
         super().__init__()
         self.spread = nn.Linear(hidden, 1)
         self.named = nn.Linear(hidden, 2 * categories)
-        for layer, start in ((self.spread, 0.0), (self.named, UNSAID)):  # begin by reading nothing into the words
+        self.moves = nn.Linear(hidden, axes)
+        for layer, start in (
+            (self.spread, 0.0),
+            (self.moves, 0.0),
+            (self.named, UNSAID),
+        ):  # begin by reading nothing into the words
             nn.init.zeros_(layer.weight)
             nn.init.constant_(layer.bias, start)
 
-    def forward(self, read: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What was read (batch, hidden) to spread (batch,), asked and without (batch, categories)."""
+    def forward(self, read: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What was read (batch, hidden) to the last four fields of `Projected`."""
         asked, without = self.named(read).chunk(2, dim=-1)
-        return self.spread(read)[:, 0], asked, without
+        return self.spread(read)[:, 0], asked, without, self.moves(read)
 
 
 class StateNorm(nn.Module):
@@ -92,14 +100,17 @@ class AbsoluteHead(nn.Module):
         hidden: Width of the hidden layer.
         dropout: Dropout on the hidden layer.
         categories: Number of category values.
+        axes: Number of ordered item attributes.
     """
 
-    def __init__(self, input_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1, categories: int = 0) -> None:
+    def __init__(
+        self, input_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1, categories: int = 0, axes: int = 0
+    ) -> None:
         super().__init__()
         self.norm = StateNorm(input_dim)
         self.trunk = nn.Sequential(nn.Linear(input_dim, hidden), nn.GELU(), nn.Dropout(dropout))
         self.place = nn.Linear(hidden, dim)
-        self.intent = Intent(hidden, categories)
+        self.intent = Intent(hidden, categories, axes)
 
     def forward(self, states: Tensor, anchors: Tensor) -> Projected:
         """States (batch, input dim) to positions; anchors (batch, slots, dim) are not used."""
@@ -109,7 +120,10 @@ class AbsoluteHead(nn.Module):
 
 
 class AnchoredHead(nn.Module):
-    """Walk, don't teleport: z = normalize(sum of gate_s * anchor_s + delta), gates and delta read from the state.
+    """Walk, don't teleport: z = normalize(sum of gate_s * anchor_s + sum of move_a * axis_a + delta).
+
+    Gates, moves and delta are read from the state. Phase 1 lets every item move alike along an ordered attribute, so
+    that "a touch newer" is an amount along a known vector, and need not be learned as a place.
 
     The anchors are where the conversation stands (last item, or the profile at the start), where it stood before the
     last turn and the first thing shown, so that "go back" is a gate and not a memory. The delta also sees where it
@@ -121,17 +135,27 @@ class AnchoredHead(nn.Module):
         hidden: Width of the hidden layer.
         dropout: Dropout on the hidden layer.
         categories: Number of category values.
+        axes: Number of ordered item attributes.
     """
 
-    def __init__(self, input_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1, categories: int = 0) -> None:
+    axes: Tensor
+
+    def __init__(
+        self, input_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1, categories: int = 0, axes: int = 0
+    ) -> None:
         super().__init__()
         self.norm = StateNorm(input_dim)
         self.trunk = nn.Sequential(nn.Linear(input_dim, hidden), nn.GELU(), nn.Dropout(dropout))
         self.gates = nn.Linear(hidden, SLOTS)
         self.delta = nn.Sequential(nn.Linear(hidden + dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
-        self.intent = Intent(hidden, categories)
+        self.intent = Intent(hidden, categories, axes)
+        self.register_buffer("axes", torch.zeros(axes, dim))
         with torch.no_grad():
             self.gates.bias.copy_(torch.tensor([2.0, -2.0, -2.0]))  # begin by staying where the conversation stands
+
+    def fit_axes(self, axes: Tensor) -> None:
+        """Take the movement that belongs to the whole scale of every ordered item attribute, (axes, dim)."""
+        self.axes.copy_(axes)
 
     def forward(self, states: Tensor, anchors: Tensor) -> Projected:
         """States (batch, input dim) and anchors (batch, slots, dim) to positions (batch, dim).
@@ -141,8 +165,9 @@ class AnchoredHead(nn.Module):
         read = self.trunk(self.norm(states))
         gates = torch.sigmoid(self.gates(read))  # (batch, slots)
         delta = self.delta(torch.cat([read, anchors[:, CURRENT]], dim=-1))
-        place = F.normalize((gates[..., None] * anchors).sum(dim=1) + delta, dim=-1)
-        return Projected(place, gates, *self.intent(read))
+        spread, asked, without, moves = self.intent(read)
+        place = F.normalize((gates[..., None] * anchors).sum(dim=1) + moves @ self.axes + delta, dim=-1)
+        return Projected(place, gates, spread, asked, without, moves)
 
 
 HEADS: dict[str, type[AbsoluteHead] | type[AnchoredHead]] = {
@@ -152,9 +177,9 @@ HEADS: dict[str, type[AbsoluteHead] | type[AnchoredHead]] = {
 
 
 def build_head(
-    kind: str, input_dim: int, dim: int, *, hidden: int, dropout: float, categories: int = 0
+    kind: str, input_dim: int, dim: int, *, hidden: int, dropout: float, categories: int = 0, axes: int = 0
 ) -> AbsoluteHead | AnchoredHead:
-    """A fresh head of kind "anchored" or "absolute"; `categories` is the number of category values it tells apart."""
+    """A fresh head of kind "anchored" or "absolute", for so many category values and ordered item attributes."""
     if kind not in HEADS:
         raise ValueError(f"head must be one of {sorted(HEADS)}, got {kind!r}")
-    return HEADS[kind](input_dim, dim, hidden, dropout, categories)
+    return HEADS[kind](input_dim, dim, hidden, dropout, categories, axes)

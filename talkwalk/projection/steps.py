@@ -312,6 +312,29 @@ class Asking:
         return dict(row) if step.kind is StepKind.VARIETY else None
 
 
+FULL = 0.7  # movement on the [0, 1] scale that stands for going all the way, from wherever
+
+
+def moves_of(step: Step, axes: Sequence[str], plain: float) -> list[float]:
+    """Asked movement along every axis on its [0, 1] scale; NaN where it depends on where one stands, or is not said.
+
+    Args:
+        step: What was asked.
+        axes: Names of the ordered attributes.
+        plain: Movement of a plain "more" or "less".
+    """
+    if step.kind in (StepKind.WISH, StepKind.BACK, StepKind.FIRST, StepKind.BETWEEN, StepKind.NEXT):
+        return [float("nan")] * len(axes)
+    moves = dict.fromkeys(axes, 0.0)
+    for part in step.parts or (step,):
+        if part.kind is StepKind.KEEP:
+            moves[str(part.subject)] = float("nan")
+        elif part.kind is StepKind.DIRECTION:
+            amount = FULL if part.grade == "most" else plain * AMOUNTS.get(part.grade or "", 1.0)
+            moves[str(part.subject)] += int(part.value or 0) * amount
+    return [moves[axis] for axis in axes]
+
+
 PARTS = {
     StepKind.DIRECTION: 0.5,
     StepKind.SWITCH: 0.15,

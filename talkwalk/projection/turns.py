@@ -20,7 +20,7 @@ from talkwalk.llm.prompt_text import all_said, item_text, system_text
 from talkwalk.projection.losses import ContextDrop, drop_turns
 from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, SLOTS
 from talkwalk.projection.steering_pairs import moves_on
-from talkwalk.projection.steps import Named, Step
+from talkwalk.projection.steps import Named, Step, moves_of
 from talkwalk.projection.walks import Walk
 from talkwalk.schema import Row
 
@@ -49,6 +49,7 @@ class TurnTable:
         spread: How far apart the answers should be, -1 to 1, (turns,).
         asked: 1.0 where a category was asked for, in the order of `Schema.category_values`, (turns, categories).
         without: 1.0 where a category was refused, (turns, categories).
+        moves: Asked movement along every ordered attribute, NaN where the words do not say, (turns, axes).
     """
 
     states: np.ndarray
@@ -67,13 +68,14 @@ class TurnTable:
     spread: np.ndarray
     asked: np.ndarray
     without: np.ndarray
+    moves: np.ndarray
 
     def __len__(self) -> int:
         return len(self.steps)
 
     def fingerprint(self) -> str:
         """Hash of what the turns say, where they stand and what is wanted of them, in this space."""
-        parts = (self.states, self.anchors, self.wanted, self.items, self.spread, self.asked, self.without)
+        parts = (self.states, self.anchors, self.wanted, self.items, self.spread, self.asked, self.without, self.moves)
         return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:16]
 
 
@@ -104,9 +106,19 @@ class TurnTables:
         catalog: Where the items of the walks come from.
         descriptions: Wordings that describe wanted metadata for reconstruction.
         backend: Reads the conversations.
+        step: How far a plain "more" or "less" moves, see `WalksConfig`.
     """
 
-    def __init__(self, space: Space, catalog: Catalog, descriptions: Descriptions, backend: HiddenStateBackend) -> None:
+    def __init__(
+        self,
+        space: Space,
+        catalog: Catalog,
+        descriptions: Descriptions,
+        backend: HiddenStateBackend,
+        *,
+        step: float = 0.3,
+    ) -> None:
+        self.step, self._axes = step, [a.name for a in space.schema.ordered]
         self.space, self.catalog, self.descriptions, self.backend = space, catalog, descriptions, backend
         self._row = {item_id: i for i, item_id in enumerate(catalog.ids)}
         self._category = {named: i for i, named in enumerate(space.schema.category_values)}
@@ -180,6 +192,7 @@ class TurnTables:
             spread=np.array([s.spread for s in steps], dtype=np.float32),
             asked=self._named([s.asked for s in steps]),
             without=self._named([s.without for s in steps]),
+            moves=np.array([moves_of(s, self._axes, self.step) for s in steps], dtype=np.float32),
         )
 
     def _named(self, named: Sequence[Sequence[Named]]) -> np.ndarray:

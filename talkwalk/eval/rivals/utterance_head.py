@@ -29,7 +29,7 @@ class UtteranceHead(Placed):
         self.name, self.space = shape["name"], Space.load(folder / "space")
         self.head = build_head(
             shape["kind"], self.space.heard_dim, self.space.dim, hidden=shape["hidden"], dropout=shape["dropout"],
-            categories=len(self.space.schema.category_values),
+            categories=len(self.space.schema.category_values), axes=len(self.space.schema.ordered),
         )  # fmt: skip
         load_module(self.head, folder / "head.safetensors")
 
