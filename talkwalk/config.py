@@ -260,6 +260,7 @@ class ProjectionConfig:
         head: "anchored" or "absolute".
         hidden: Width of the head's hidden layer.
         baselines: Also train and report the absolute head and the head with target loss only.
+        variants: Heads that `talkwalk.eval.ablation` trains, by name; empty for all.
         ship: Folder that receives a copy of the finished bundle; empty for none.
         license: SPDX name for the model card.
     """
@@ -285,6 +286,7 @@ class ProjectionConfig:
     baselines: bool = True
     resume: bool = True
     device: str = "auto"
+    variants: list[str] = field(default_factory=list)
     ship: str = ""
     license: str = "apache-2.0"
 

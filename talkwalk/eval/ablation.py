@@ -170,6 +170,19 @@ def ablate(
     return figures
 
 
+def chosen(names: Sequence[str]) -> list[Variant]:
+    """Variants by name; all for no names.
+
+    Raises:
+        ValueError: If one does not exist.
+    """
+    by_name = {variant.name: variant for variant in VARIANTS}
+    for name in names:
+        if name not in by_name:
+            raise ValueError(unknown("variant", name, by_name))
+    return [by_name[name] for name in names] or list(VARIANTS)
+
+
 def lines(figures: dict[str, dict[str, dict[str, float]]], out: Path) -> list[str]:
     """The table of the figures, and where the systems are."""
     shown = ("direction", "precision", "r10")
@@ -188,7 +201,7 @@ def main(cfg: DictConfig) -> None:
     """Train every variant with the settings of Phase 2."""
     config: ProjectionConfig = to_object(cfg)
     backend = LanguageModel.load(config.llm, device=pick_device(config.device))
-    figures = ablate(config, backend)
+    figures = ablate(config, backend, chosen(config.variants))
     sys.stdout.write("\n".join([*lines(figures, Path(config.out)), ""]))
 
 
