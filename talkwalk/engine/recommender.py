@@ -96,9 +96,9 @@ class Recommender:
             ValueError: If they do not belong together, or a file is damaged.
         """
         bundle = Bundle.load(name)
-        bundle.space.sentences.preload()
         items = catalog if isinstance(catalog, Catalog) else open_catalog(catalog or bundle.catalog)
         backend = LanguageModel.load(llm or bundle.llm.name, device=pick_device(device))
+        bundle.space.sentences.preload()  # not sooner: two threads that import transformers get in each other's way
         return cls(bundle, items, backend, limits=limits)
 
     def save_pretrained(self, folder: str | Path) -> None:
