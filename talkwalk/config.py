@@ -242,9 +242,10 @@ class LossWeights:
     spread: float = 0.5
     named: float = 0.5
     moves: float = 2.0
+    returns: float = 0.5
 
     def __post_init__(self) -> None:
-        _not_negative(self, "direction", "reconstruct", "delta", "items", "spread", "named", "moves")
+        _not_negative(self, "direction", "reconstruct", "delta", "items", "spread", "named", "moves", "returns")
 
 
 @dataclass(kw_only=True, slots=True)

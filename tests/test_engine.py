@@ -12,7 +12,7 @@ import torch
 from talkwalk.bundle import Bundle, find_bundle
 from talkwalk.engine.diversity import diversify
 from talkwalk.engine.prompt_builder import ContextLimits, PromptBuilder
-from talkwalk.engine.recommender import Recommender
+from talkwalk.engine.recommender import Reading, Recommender
 from talkwalk.engine.trace import movement_trace
 from talkwalk.engine.turn import Turn
 from talkwalk.index.catalog import Catalog
@@ -133,7 +133,7 @@ def test_reactions_move_the_start_and_hide_the_disliked(recommender):
     np.testing.assert_allclose(session._anchors()[CURRENT], recommender.item_vector(liked))
     session.say("older")
     np.testing.assert_allclose(session._anchors()[BACK], turn.position)
-    assert disliked in session._seen(np.array([0.0, 1.0, 0.0]))
+    assert disliked in session._seen(Reading(turn.position, np.zeros(3), 0.0, [], [], BACK))
     with pytest.raises(ValueError, match="unknown item id 'nope'"):
         session.react("nope", liked=True)
 
@@ -142,11 +142,8 @@ def test_going_back_may_show_the_earlier_answer_again(recommender):
     head = recommender.bundle.head
     session = recommender.session(history=["4"])
     first, second = session.say("a comedy"), session.say("older")
-    with torch.no_grad():  # a head that always keeps what was before the last turn, and nothing else
-        head.gates.weight.zero_()
-        head.gates.bias.copy_(torch.tensor([-30.0, 30.0, -30.0]))
-        head.delta[-1].weight.zero_()
-        head.delta[-1].bias.zero_()
+    with torch.no_grad():  # a head that always hears "go back"
+        head.intent.returns.bias.copy_(torch.tensor([30.0, -30.0]))
     back = session.say("go back")
     np.testing.assert_allclose(back.position, first.position, atol=1e-5)
     assert shown(back) == shown(first)

@@ -11,7 +11,7 @@ import torch
 from talkwalk.engine.diversity import HEARD, spoken_spread
 from talkwalk.projection import losses
 from talkwalk.projection.losses import named_categories, wanted_spread
-from talkwalk.projection.projection_head import SLOTS, UNSAID, Intent, build_head
+from talkwalk.projection.projection_head import BACK, SLOTS, UNSAID, Intent, build_head
 from talkwalk.projection.steps import FULL, Step, StepKind, moves_of
 
 KINDS = ("anchored", "absolute")
@@ -46,7 +46,7 @@ def test_asked_and_without_are_the_two_halves():
     with torch.no_grad():
         intent.named.bias.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0]))
         intent.spread.weight.copy_(torch.tensor([[1.0, 0.0, -1.0]]))
-    spread, asked, without, _ = intent(torch.tensor([[5.0, 6.0, 7.0], [1.0, 0.0, 0.0]]))
+    spread, asked, without, *_ = intent(torch.tensor([[5.0, 6.0, 7.0], [1.0, 0.0, 0.0]]))
     assert spread.tolist() == [-2.0, 1.0]
     assert asked.tolist() == [[1.0, 2.0]] * 2
     assert without.tolist() == [[3.0, 4.0]] * 2
@@ -148,3 +148,22 @@ def test_what_is_asked_of_every_axis():
     older = Step(StepKind.DIRECTION, "x", {}, "1", "year", -1)
     good = Step(StepKind.KEEP, "x", {}, "1", "rating", "0%-50%")
     assert moves(StepKind.SEVERAL, parts=(older, good)) == [pytest.approx(-0.3), nan]
+
+
+def test_going_back_is_the_earlier_place_itself():
+    head = build_head("anchored", 12, 6, hidden=8, dropout=0.0).eval()
+    states, anchors = torch.randn(3, 12), torch.nn.functional.normalize(torch.randn(3, SLOTS, 6), dim=-1)
+    anchors[2, BACK] = 0  # nowhere to go back to
+    walked = head(states, anchors).positions
+    with torch.no_grad():
+        head.intent.returns.bias.copy_(torch.tensor([30.0, -30.0]))
+    returned = head(states, anchors).positions
+    torch.testing.assert_close(returned[:2], anchors[:2, BACK])
+    torch.testing.assert_close(returned[2], walked[2], atol=0.05, rtol=0)
+
+
+def test_going_back_against_a_slow_loop():
+    read, wanted = torch.tensor([[1.0, -2.0], [0.5, 3.0]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    chance = 1 / (1 + np.exp(-read.numpy()))
+    total = -sum(np.log(p if w else 1 - p) for p, w in zip(chance.ravel(), wanted.numpy().ravel(), strict=True))
+    assert losses.going_back(read, wanted).item() == pytest.approx(total / 2, rel=1e-5)

@@ -20,6 +20,7 @@ from talkwalk.engine.turn import Item, Turn
 from talkwalk.index.catalog import Catalog, present
 from talkwalk.index.factory import build_index
 from talkwalk.llm.language_model import HiddenStateBackend, LanguageModel
+from talkwalk.projection.projection_head import RETURNS
 from talkwalk.projection.steps import Named
 from talkwalk.schema import Row
 
@@ -33,6 +34,7 @@ class Reading(NamedTuple):
         spread: How far apart the answers should be, -1 to 1; 0 where nothing was said.
         asked: (attribute, value) of the categories that were asked for.
         without: The same of those that were refused.
+        returns: The earlier place that is gone back to, BACK or FIRST; None for going on.
     """
 
     position: np.ndarray
@@ -40,6 +42,7 @@ class Reading(NamedTuple):
     spread: float
     asked: list[Named]
     without: list[Named]
+    returns: int | None
 
 
 class Recommender:
@@ -201,7 +204,9 @@ class Recommender:
             for logits in (projected.asked, projected.without)
         )  # fmt: skip
         spread = spoken_spread(float(projected.spread[0]))
-        return Reading(projected.positions[0].numpy(), projected.gates[0].numpy(), spread, asked, without)
+        logit, place = max(zip(projected.returns[0].tolist(), RETURNS, strict=True))
+        returns = place if logit > 0 else None
+        return Reading(projected.positions[0].numpy(), projected.gates[0].numpy(), spread, asked, without, returns)
 
     def check_search(
         self, k: int, exclude: Collection[str], where: Mapping[str, Any] | None, diversity: float

@@ -23,8 +23,6 @@ from talkwalk.schema import Row
 if TYPE_CHECKING:
     from talkwalk.engine.recommender import Reading, Recommender
 
-RETURNING = 1.5  # how much more of an earlier place than of the last one is going back, not being in between
-
 
 @dataclass(frozen=True, slots=True)
 class _Said:
@@ -111,7 +109,7 @@ class Session:
         read = rec.project(np.concatenate([state, heard]), anchors)
         clock.lap("projection")
         without = self._refused(read)
-        hidden = {*exclude, *self._seen(read.gates), *rec.catalog.having(without)}
+        hidden = {*exclude, *self._seen(read), *rec.catalog.having(without)}
         allowed = rec.among_asked(read.asked, among, hidden, k)
         items = rec.search(read.position, k, hidden, allowed, diversity or STRENGTH * read.spread)
         clock.lap("search")
@@ -187,23 +185,22 @@ class Session:
             return [item.id for item in self._said[-1].turn.items]
         return self.history[-1:]
 
-    def _returns_to(self, gates: np.ndarray) -> int | None:
+    def _returns_to(self, read: Reading) -> int | None:
         """The earlier turn that is gone back to: the one before the last, or the first; None for going on."""
-        slot = int(np.argmax(gates))
-        if len(self._said) < 2 or gates[slot] < RETURNING * gates[CURRENT] or slot == CURRENT:
+        if read.returns is None or len(self._said) < 2:
             return None
-        return 0 if slot == FIRST else len(self._said) - 2
+        return 0 if read.returns == FIRST else len(self._said) - 2
 
     def _refused(self, read: Reading) -> frozenset[Named]:
         """Categories that must not be shown: refused now or before, and not asked for since."""
-        earlier = self._returns_to(read.gates)
+        earlier = self._returns_to(read)
         before = self._said[-1 if earlier is None else earlier].without if self._said else frozenset()
         return (before - set(read.asked)) | set(read.without)
 
-    def _seen(self, gates: np.ndarray) -> set[str]:
+    def _seen(self, read: Reading) -> set[str]:
         """Ids that must not be shown; going back allows what the earlier turn showed."""
         turns = [{item.id for item in turn.items} for turn in self.turns]
-        earlier = self._returns_to(gates)
+        earlier = self._returns_to(read)
         back = turns[earlier] if earlier is not None else set()
         disliked = {i for i, liked in self._liked.items() if not liked}
         return (set(self.history).union(*turns) - back) | disliked

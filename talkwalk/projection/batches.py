@@ -61,9 +61,9 @@ class Batch:
         self.states, self.anchors, self.wanted, self.items, self.item_keys, self.swapped = (
             torch.as_tensor(array, device=device) for array in (given, anchors, wanted, items, keys, swapped)
         )
-        self.descriptions, self.spread, self.asked, self.without, self.moves = (
+        self.descriptions, self.spread, self.asked, self.without, self.moves, self.returns = (
             torch.as_tensor(array[rows], device=device)
-            for array in (table.descriptions, table.spread, table.asked, table.without, table.moves)
+            for array in (table.descriptions, table.spread, table.asked, table.without, table.moves, table.returns)
         )
         place = np.full(len(table), NONE)
         place[rows] = np.arange(len(rows))

@@ -76,6 +76,11 @@ def wanted_spread(spread: Tensor, wanted: Tensor) -> Tensor:
     return F.mse_loss(spread, wanted)
 
 
+def going_back(returns: Tensor, wanted: Tensor) -> Tensor:
+    """Binary cross-entropy of going back to each earlier place, summed over the places; both (batch, places)."""
+    return F.binary_cross_entropy_with_logits(returns, wanted, reduction="sum") / len(returns)
+
+
 def named_categories(asked: Tensor, without: Tensor, wanted: Tensor, refused: Tensor) -> Tensor:
     """Binary cross-entropy of every category being asked for or refused, summed over the categories.
 

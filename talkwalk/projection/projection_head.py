@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 CURRENT, BACK, FIRST = 0, 1, 2  # anchor slots
 SLOTS = 3
-UNSAID = -4.0  # logit of a category that nobody named
+RETURNS = (BACK, FIRST)  # slots that a person may go back to
+UNSAID = -4.0  # logit of what nobody said
 
 
 class Projected(NamedTuple):
@@ -23,6 +24,7 @@ class Projected(NamedTuple):
         asked: Logits of every category having been asked for, (batch, categories).
         without: Logits of every category having been refused, (batch, categories).
         moves: Asked movement along every ordered item attribute, on its [0, 1] scale, (batch, axes).
+        returns: Logits of going back to where it stood before, and of going back to the first thing, (batch, 2).
     """
 
     positions: Tensor
@@ -31,10 +33,11 @@ class Projected(NamedTuple):
     asked: Tensor
     without: Tensor
     moves: Tensor
+    returns: Tensor
 
 
 class Intent(nn.Module):
-    """What words say besides where to go: how far apart, and which categories they ask for or refuse.
+    """What words say besides a place: how far apart, which categories, how far along which axis, and back where.
 
     A place in a smooth space cannot promise that a category stays out; a refusal that is read as such can.
 
@@ -49,18 +52,16 @@ class Intent(nn.Module):
         self.spread = nn.Linear(hidden, 1)
         self.named = nn.Linear(hidden, 2 * categories)
         self.moves = nn.Linear(hidden, axes)
-        for layer, start in (
-            (self.spread, 0.0),
-            (self.moves, 0.0),
-            (self.named, UNSAID),
-        ):  # begin by reading nothing into the words
+        self.returns = nn.Linear(hidden, len(RETURNS))
+        silent = {self.spread: 0.0, self.moves: 0.0, self.named: UNSAID, self.returns: UNSAID}
+        for layer, start in silent.items():  # begin by reading nothing into the words
             nn.init.zeros_(layer.weight)
             nn.init.constant_(layer.bias, start)
 
-    def forward(self, read: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What was read (batch, hidden) to the last four fields of `Projected`."""
+    def forward(self, read: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """What was read (batch, hidden) to the last five fields of `Projected`."""
         asked, without = self.named(read).chunk(2, dim=-1)
-        return self.spread(read)[:, 0], asked, without, self.moves(read)
+        return self.spread(read)[:, 0], asked, without, self.moves(read), self.returns(read)
 
 
 class StateNorm(nn.Module):
@@ -123,7 +124,8 @@ class AnchoredHead(nn.Module):
     """Walk, don't teleport: z = normalize(sum of gate_s * anchor_s + sum of move_a * axis_a + delta).
 
     Gates, moves and delta are read from the state. Phase 1 lets every item move alike along an ordered attribute, so
-    that "a touch newer" is an amount along a known vector, and need not be learned as a place.
+    that "a touch newer" is an amount along a known vector, and need not be learned as a place. Going back is no walk:
+    by as much as the words ask for it, z is the earlier place itself.
 
     The anchors are where the conversation stands (last item, or the profile at the start), where it stood before the
     last turn and the first thing shown, so that "go back" is a gate and not a memory. The delta also sees where it
@@ -165,9 +167,12 @@ class AnchoredHead(nn.Module):
         read = self.trunk(self.norm(states))
         gates = torch.sigmoid(self.gates(read))  # (batch, slots)
         delta = self.delta(torch.cat([read, anchors[:, CURRENT]], dim=-1))
-        spread, asked, without, moves = self.intent(read)
-        place = F.normalize((gates[..., None] * anchors).sum(dim=1) + moves @ self.axes + delta, dim=-1)
-        return Projected(place, gates, spread, asked, without, moves)
+        spread, asked, without, moves, returns = self.intent(read)
+        walked = F.normalize((gates[..., None] * anchors).sum(dim=1) + moves @ self.axes + delta, dim=-1)
+        back = torch.sigmoid(returns) * (anchors[:, RETURNS].norm(dim=-1) > 0)  # nowhere to go back to: walk on
+        stay = (1 - back.sum(dim=1, keepdim=True)).clamp(min=0)
+        place = F.normalize(stay * walked + (back[..., None] * anchors[:, RETURNS]).sum(dim=1), dim=-1)
+        return Projected(place, gates, spread, asked, without, moves, returns)
 
 
 HEADS: dict[str, type[AbsoluteHead] | type[AnchoredHead]] = {

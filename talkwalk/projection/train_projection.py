@@ -67,7 +67,7 @@ class Variant:
 
 def variants(config: ProjectionConfig) -> list[Variant]:
     """The configured head, then the baselines."""
-    target_only = LossWeights(direction=0, reconstruct=0, delta=0, items=0, spread=0, named=0, moves=0)
+    target_only = LossWeights(direction=0, reconstruct=0, delta=0, items=0, spread=0, named=0, moves=0, returns=0)
     baselines = [
         Variant("absolute", "absolute", config.weights),
         Variant("target_only", config.head, target_only),
@@ -86,6 +86,7 @@ def loss_terms(head: Head, decoder: AnchorDecoder, batch: Batch, config: Project
         "items": losses.in_batch_items(z, batch.items, batch.item_keys, temperature=config.temperature),
         "spread": losses.wanted_spread(read.spread, batch.spread),
         "moves": losses.asked_moves(read.moves, batch.moves),
+        "returns": losses.going_back(read.returns, batch.returns),
         "named": losses.named_categories(read.asked, read.without, batch.asked, batch.without),
     }
     # the base of a steer is its twin, or for a swapped one to have stayed where it stands

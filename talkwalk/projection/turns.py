@@ -20,11 +20,12 @@ from talkwalk.llm.prompt_text import all_said, item_text, system_text
 from talkwalk.projection.losses import ContextDrop, drop_turns
 from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, SLOTS
 from talkwalk.projection.steering_pairs import moves_on
-from talkwalk.projection.steps import Named, Step, moves_of
+from talkwalk.projection.steps import Named, Step, StepKind, moves_of
 from talkwalk.projection.walks import Walk
 from talkwalk.schema import Row
 
 NONE = -1
+GOING_BACK = (StepKind.BACK, StepKind.FIRST)  # in the order of `projection_head.RETURNS`
 
 
 @dataclass
@@ -50,6 +51,7 @@ class TurnTable:
         asked: 1.0 where a category was asked for, in the order of `Schema.category_values`, (turns, categories).
         without: 1.0 where a category was refused, (turns, categories).
         moves: Asked movement along every ordered attribute, NaN where the words do not say, (turns, axes).
+        returns: 1.0 where a turn goes back to where it stood before, or to the first thing, (turns, 2).
     """
 
     states: np.ndarray
@@ -69,13 +71,24 @@ class TurnTable:
     asked: np.ndarray
     without: np.ndarray
     moves: np.ndarray
+    returns: np.ndarray
 
     def __len__(self) -> int:
         return len(self.steps)
 
     def fingerprint(self) -> str:
         """Hash of what the turns say, where they stand and what is wanted of them, in this space."""
-        parts = (self.states, self.anchors, self.wanted, self.items, self.spread, self.asked, self.without, self.moves)
+        parts = (
+            self.states,
+            self.anchors,
+            self.wanted,
+            self.items,
+            self.spread,
+            self.asked,
+            self.without,
+            self.moves,
+            self.returns,
+        )
         return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:16]
 
 
@@ -192,6 +205,7 @@ class TurnTables:
             spread=np.array([s.spread for s in steps], dtype=np.float32),
             asked=self._named([s.asked for s in steps]),
             without=self._named([s.without for s in steps]),
+            returns=np.array([[s.kind is kind for kind in GOING_BACK] for s in steps], dtype=np.float32),
             moves=np.array([moves_of(s, self._axes, self.step) for s in steps], dtype=np.float32),
         )
 
