@@ -75,8 +75,12 @@ class Space:
             texts: The words.
             keep: Use the cache of sentence embeddings, see `SentenceEncoder.encode`.
         """
-        whole = self.sentences.encode(list(texts), keep=keep)
-        return np.concatenate([whole, self.text.encode(clause_table(texts, self.sentences, keep=keep))], axis=1)
+        table = clause_table(texts, self.sentences, keep=keep)
+        whole = dict(zip(table.words, table.vectors[1:], strict=True))  # a text of one clause is embedded already
+        missing = [text for text in dict.fromkeys(texts) if text not in whole]
+        whole.update(zip(missing, self.sentences.encode(missing, keep=keep), strict=True))
+        sentences = np.stack([whole[text] for text in texts])
+        return np.concatenate([sentences, self.text.encode(table)], axis=1)
 
     def save(self, folder: Path) -> None:
         """Write schema.yaml, space.json and two safetensors files into an existing folder."""
