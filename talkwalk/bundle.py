@@ -121,8 +121,8 @@ class Bundle:
         space = Space.load(folder)
         shape = settings["head"]
         head = build_head(
-            shape["kind"], shape["llm_dim"], shape["dim"], hidden=shape["hidden"], dropout=shape["dropout"],
-            categories=len(space.schema.category_values),
+            shape["kind"], shape["input_dim"], shape["dim"], hidden=shape["hidden"], dropout=shape["dropout"],
+            categories=len(space.schema.category_values), axes=len(space.schema.ordered),
         )  # fmt: skip
         decoder = AnchorDecoder(shape["dim"], space.shape["sentence_dim"])
         load_module(head, folder / "projection_head.safetensors")

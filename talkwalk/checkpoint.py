@@ -22,7 +22,7 @@ def run_settings(config: dict[str, Any], data: str) -> str:
         config: Settings by name.
         data: Fingerprint of what is trained on, which may change under the same name.
     """
-    left_out = ("out", "seeds", "resume", "device", "space", "ship", "baselines")
+    left_out = ("out", "seeds", "resume", "device", "space", "ship", "baselines", "variants")
     kept = {name: value for name, value in config.items() if name not in left_out}
     return json.dumps({**kept, "data": data}, sort_keys=True)
 

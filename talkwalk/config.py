@@ -217,6 +217,7 @@ class ContextDropoutConfig:
         vary_verbosity: More or less is told of each item.
         swap_anchor: A steer is trained as if it had been said after another item (anchored head only).
         mix_wordings: Such a steer's state is drawn towards that of another wording of the same steer.
+        retell: A turn's state is changed as another context changed that of some other words.
     """
 
     drop_turns: float = 0.2
@@ -224,9 +225,10 @@ class ContextDropoutConfig:
     vary_verbosity: float = 0.3
     swap_anchor: float = 0.5
     mix_wordings: float = 0.0
+    retell: float = 0.0
 
     def __post_init__(self) -> None:
-        _share(self, "drop_turns", "shuffle_history", "vary_verbosity", "swap_anchor", "mix_wordings")
+        _share(self, "drop_turns", "shuffle_history", "vary_verbosity", "swap_anchor", "mix_wordings", "retell")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -239,9 +241,11 @@ class LossWeights:
     items: float = 0.5
     spread: float = 0.5
     named: float = 0.5
+    moves: float = 2.0
+    returns: float = 0.5
 
     def __post_init__(self) -> None:
-        _not_negative(self, "direction", "reconstruct", "delta", "items", "spread", "named")
+        _not_negative(self, "direction", "reconstruct", "delta", "items", "spread", "named", "moves", "returns")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -257,6 +261,7 @@ class ProjectionConfig:
         head: "anchored" or "absolute".
         hidden: Width of the head's hidden layer.
         baselines: Also train and report the absolute head and the head with target loss only.
+        variants: Heads that `talkwalk.eval.ablation` trains, by name; empty for all.
         ship: Folder that receives a copy of the finished bundle; empty for none.
         license: SPDX name for the model card.
     """
@@ -282,6 +287,7 @@ class ProjectionConfig:
     baselines: bool = True
     resume: bool = True
     device: str = "auto"
+    variants: list[str] = field(default_factory=list)
     ship: str = ""
     license: str = "apache-2.0"
 
@@ -437,6 +443,10 @@ class EvalConfig:
         quick_sessions: The same with `quick=true`.
         users: People for next items and cold starts; 0 takes all.
         quick_users: The same with `quick=true`.
+        starts: Starts of every sort of sessions in the part "asked".
+        quick_starts: The same with `quick=true`.
+        long_sessions: Sessions of thirty turns there.
+        quick_long_sessions: The same with `quick=true`.
         genre_users: People per category in SteerEval's protocol.
         dialogues: Human dialogues; 0 takes all.
         clusters: Regions of a space, for coherence and exploration.
@@ -461,6 +471,10 @@ class EvalConfig:
     quick_sessions: int = 6
     users: int = 0
     quick_users: int = 40
+    starts: int = 40
+    quick_starts: int = 5
+    long_sessions: int = 10
+    quick_long_sessions: int = 2
     genre_users: int = 10
     dialogues: int = 0
     clusters: int = 20
@@ -471,8 +485,9 @@ class EvalConfig:
 
     def __post_init__(self) -> None:
         _positive(
-            self, "conversations", "quick_conversations", "sessions", "quick_sessions", "genre_users", "clusters", "k"
-        )
+            self, "conversations", "quick_conversations", "sessions", "quick_sessions", "starts", "quick_starts",
+            "long_sessions", "quick_long_sessions", "genre_users", "clusters", "k",
+        )  # fmt: skip
         _not_negative(self, "users", "quick_users", "dialogues", "seed")
         for name in ("systems", "quick_systems"):
             if getattr(self, name) != MISSING and not getattr(self, name):

@@ -35,7 +35,7 @@ def model_card(settings: dict[str, Any], schema: Schema, license: str) -> str:
         "",
         f"- Items: {schema.domain}, by {', '.join(schema.items)}. People: by {', '.join(schema.users) or 'nothing'}.",
         f"- Language model: {llm['name']} ({llm['revision']}), frozen; fingerprint `{llm['fingerprint']}`.",
-        f"- Head: {head['kind']}, {head['llm_dim']} to {head['dim']} dimensions.",
+        f"- Head: {head['kind']}, {head['input_dim']} to {head['dim']} dimensions.",
         "- Made by `make train-contrastive` and `make train-projection` with the configs in `config.json`.",
         "",
     ]

@@ -44,7 +44,9 @@ class HashedSentences(SentenceEncoder):
     def dim(self) -> int:
         return 24
 
-    def encode(self, texts: Sequence[str], *, batch_size: int = 128, show_progress: bool = False) -> np.ndarray:
+    def encode(
+        self, texts: Sequence[str], *, batch_size: int = 128, show_progress: bool = False, keep: bool = True
+    ) -> np.ndarray:
         return np.stack([self._sentence(text) for text in texts]) if texts else np.zeros((0, self.dim), np.float32)
 
     def _sentence(self, text: str) -> np.ndarray:
@@ -213,9 +215,12 @@ def space(catalog) -> Space:
 
 def make_bundle(space: Space, backend: LanguageModel) -> Bundle:
     torch.manual_seed(0)
-    shape = {"kind": "anchored", "llm_dim": backend.dim, "dim": DIM, "hidden": 32, "dropout": 0.0}
-    categories = len(space.schema.category_values)
-    head = build_head("anchored", backend.dim, DIM, hidden=32, dropout=0.0, categories=categories).eval()
+    width = backend.dim + space.heard_dim
+    shape = {"kind": "anchored", "input_dim": width, "dim": DIM, "hidden": 32, "dropout": 0.0}
+    head = build_head(
+        "anchored", backend.dim + space.heard_dim, DIM, hidden=32, dropout=0.0,
+        categories=len(space.schema.category_values), axes=len(space.schema.ordered),
+    ).eval()  # fmt: skip
     llm = LanguageModelId("tiny", "local", backend.fingerprint)
     figures = {"projection": {"r10": {"value": 0.5, "low": 0.4, "high": 0.6}}}
     return Bundle(space, head, AnchorDecoder(DIM, 24).eval(), shape, llm, "tiny", {}, figures)

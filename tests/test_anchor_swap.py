@@ -9,7 +9,7 @@ import torch
 from talkwalk.config import WalksConfig
 from talkwalk.projection import losses
 from talkwalk.projection.anchor_swap import AnchorSwaps
-from talkwalk.projection.batches import batches
+from talkwalk.projection.batches import batches, same_words
 from talkwalk.projection.projection_head import CURRENT
 from talkwalk.projection.steps import Step, StepKind
 from talkwalk.projection.turns import NONE, TurnTables
@@ -86,3 +86,25 @@ def test_mixed_states_lie_between_two_wordings_of_the_same_steer(walker, space, 
     assert mixed > 5
     (plain,) = batches(table, 1000, np.random.default_rng(2), torch.device("cpu"), swaps.swaps, 1.0, 0.0)
     assert set(plain.states.numpy().max(axis=1)) == {1.0}
+
+
+def test_retold_states_change_as_the_same_words_did(walker, space, catalog, descriptions, backend):
+    rng = np.random.default_rng(1)
+    walks = draw_walks(walker, [], 40, rng)
+    table = TurnTables(space, catalog, descriptions, backend).build(
+        walks, [losses.no_context_drop(w.history) for w in walks], rng
+    )
+    swaps = AnchorSwaps(walker, space, rng)
+    table.swap = np.array([swaps.number(step) for step in table.steps])
+    table.states = np.eye(len(table), dtype=np.float32)
+    (batch,) = batches(table, 1000, np.random.default_rng(2), torch.device("cpu"), swaps.swaps, 0.0, 0.0, 1.0)
+    retold = 0
+    for state in batch.states.numpy():
+        gone, come = np.flatnonzero(state < -1e-6), np.flatnonzero(state > 1e-6)
+        assert state.sum() == pytest.approx(1)
+        if len(gone):
+            retold += 1
+            assert table.steps[gone[0]].utterance in {table.steps[row].utterance for row in come}
+    assert retold > 10
+    assert same_words(["a", "b", "a", "c", "a"]).tolist() == [[0, 2], [2, 4], [4, 0]]
+    assert same_words(["a", "b"]).shape == (0, 2)

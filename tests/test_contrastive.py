@@ -1062,3 +1062,12 @@ def test_a_whole_training_run(people, tmp_path, monkeypatch):
     assert kept.schema.fingerprint() == catalog.schema.fingerprint()
     names = {p.name for p in (tmp_path / "out" / "space").iterdir()}
     assert {"descriptions", "contrastive_config.json", "contrastive_metrics.json"} <= names
+
+
+def test_what_is_heard_is_the_sentence_and_its_place(space):
+    texts = ["a comedy", "older, and no horror", "a comedy"]
+    heard = space.heard(texts)
+    assert heard.shape == (3, space.heard_dim)
+    np.testing.assert_allclose(heard[:, :24], space.sentences.encode(texts), atol=1e-6)
+    np.testing.assert_allclose(heard[:, 24:], space.encode_text(texts), atol=1e-6)
+    np.testing.assert_allclose(space.heard(texts, keep=False), heard, atol=1e-6)

@@ -12,13 +12,13 @@ import torch
 from talkwalk.bundle import Bundle, find_bundle
 from talkwalk.engine.diversity import HEARD, POOL, STRENGTH, diversify
 from talkwalk.engine.prompt_builder import ContextLimits, PromptBuilder
-from talkwalk.engine.recommender import Recommender
+from talkwalk.engine.recommender import Reading, Recommender
 from talkwalk.engine.trace import movement_trace
 from talkwalk.engine.turn import Turn
 from talkwalk.index.catalog import Catalog
 from talkwalk.llm.conversation import Exchange
-from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, SLOTS, UNSAID
-from tests.conftest import make_catalog, make_language_model, make_space
+from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, RETURNS, SLOTS, UNSAID
+from tests.conftest import HashedSentences, make_catalog, make_language_model, make_space
 
 
 def shown(turn: Turn) -> list[str]:
@@ -33,7 +33,7 @@ def test_a_turn_has_everything(recommender):
     assert [i.score for i in turn.items] == sorted((i.score for i in turn.items), reverse=True)
     assert turn.position.shape == (recommender.dim,)
     assert np.linalg.norm(turn.position) == pytest.approx(1, abs=1e-5)
-    assert set(turn.timings) == {"prompt", "llm", "projection", "search"}
+    assert set(turn.timings) == {"prompt", "llm", "words", "projection", "search"}
     assert {"year", "rating"} <= set(turn.trace)
     assert all(-1 <= v <= 1 for v in turn.trace.values())
     assert turn.explain().endswith(".")
@@ -133,7 +133,7 @@ def test_reactions_move_the_start_and_hide_the_disliked(recommender):
     np.testing.assert_allclose(session._anchors()[CURRENT], recommender.item_vector(liked))
     session.say("older")
     np.testing.assert_allclose(session._anchors()[BACK], turn.position)
-    assert disliked in session._seen(np.array([0.0, 1.0, 0.0]))
+    assert disliked in session._seen(Reading(turn.position, np.zeros(3), 0.0, [], [], BACK))
     with pytest.raises(ValueError, match="unknown item id 'nope'"):
         session.react("nope", liked=True)
 
@@ -142,11 +142,8 @@ def test_going_back_may_show_the_earlier_answer_again(recommender):
     head = recommender.bundle.head
     session = recommender.session(history=["4"])
     first, second = session.say("a comedy"), session.say("older")
-    with torch.no_grad():  # a head that always keeps what was before the last turn, and nothing else
-        head.gates.weight.zero_()
-        head.gates.bias.copy_(torch.tensor([-30.0, 30.0, -30.0]))
-        head.delta[-1].weight.zero_()
-        head.delta[-1].bias.zero_()
+    with torch.no_grad():  # a head that always hears "go back"
+        head.intent.returns.bias.copy_(torch.tensor([30.0, -30.0]))
     back = session.say("go back")
     np.testing.assert_allclose(back.position, first.position, atol=1e-5)
     assert shown(back) == shown(first)
@@ -165,16 +162,12 @@ def hears(recommender, *, asked=(), without=(), spread=0.0):
         intent.spread.bias.fill_(spread)
 
 
-def keeps(recommender, slot, share=1.0):
-    """From now on the head keeps one anchor, and of where it stands `1 - share`."""
-    head = recommender.bundle.head
-    gates = torch.full((SLOTS,), 1e-9)
-    gates[CURRENT], gates[slot] = max(1 - share, 1e-9), min(share, 1 - 1e-7)
+def goes_back(recommender, slot, logit=30.0):
+    """From now on the head hears going back to an earlier place, however sure it is."""
     with torch.no_grad():
-        head.gates.weight.zero_()
-        head.gates.bias.copy_(torch.logit(gates))
-        head.delta[-1].weight.zero_()
-        head.delta[-1].bias.zero_()
+        recommender.bundle.head.intent.returns.bias.copy_(
+            torch.tensor([logit if place == slot else -30.0 for place in RETURNS])
+        )
 
 
 HORROR, WESTERN = ("genre", "Horror"), ("genre", "Western")
@@ -231,7 +224,7 @@ class TestRefusals:
         hears(recommender, asked=[WESTERN], without=[HORROR])
         assert session.say("westerns, no horror", k=4).without == (HORROR,)
         hears(recommender)
-        keeps(recommender, BACK)
+        goes_back(recommender, BACK)
         assert session.say("go back", k=4).without == (WESTERN,)
 
     def test_going_back_to_the_first_forgets_all_since(self, recommender):
@@ -242,7 +235,7 @@ class TestRefusals:
         session.say("no horror", k=4)
         hears(recommender)
         assert session.say("older", k=4).without == (HORROR,)
-        keeps(recommender, FIRST)
+        goes_back(recommender, FIRST)
         assert session.say("like the first one", k=4).without == ()
 
     def test_a_turn_that_is_told_keeps_it(self, recommender):
@@ -273,14 +266,14 @@ class TestRefusals:
         assert "no Horror" in session.say("no horror", k=4).explain()
         hears(recommender)
         assert "no Horror" in session.say("older", k=4).explain()
-        still = Turn("x", [], np.zeros(2), {"year": 0.0}, {}, catalog.schema, 0.0, (HORROR, WESTERN))
+        still = Turn("x", [], np.zeros(2), {"year": 0.0}, {}, catalog.schema, without=(HORROR, WESTERN))
         assert still.explain() == "Compared with before: no Horror, no Western."
 
 
 def test_going_back_to_the_first_may_show_it_again(recommender):
     session = recommender.session(history=["4"])
     first, *others = (session.say(text, k=4) for text in ("a comedy", "older", "newer"))
-    keeps(recommender, FIRST)
+    goes_back(recommender, FIRST)
     back = session.say("like the first one", k=4)
     assert back.items[0].id == first.items[0].id
     np.testing.assert_allclose(back.position, recommender.item_vector(first.items[0].id), atol=1e-5)
@@ -288,25 +281,24 @@ def test_going_back_to_the_first_may_show_it_again(recommender):
 
 
 @pytest.mark.parametrize("slot", [BACK, FIRST])
-def test_between_two_is_not_going_back(recommender, slot):
+def test_what_is_less_likely_than_not_is_no_going_back(recommender, slot):
     session = recommender.session(history=["4"])
     earlier = [session.say(text, k=4) for text in ("a comedy", "older", "newer")]
-    keeps(recommender, slot, share=0.55)
-    assert session._returns_to(np.array([0.45, 0.0, 0.0]) + 0.55 * np.eye(SLOTS)[slot]) is None
+    goes_back(recommender, slot, logit=-0.1)
     turn = session.say("between those two", k=4)
     assert not set(shown(turn)) & {i for old in earlier for i in shown(old)}
 
 
-def test_there_is_nothing_to_go_back_to_at_the_start(recommender):
+def test_where_going_back_leads(recommender):
+    def returns(session, slot):
+        return session._returns_to(Reading(np.zeros(recommender.dim), np.zeros(SLOTS), 0.0, [], [], slot))
+
     session = recommender.session(history=["4"])
-    assert session._returns_to(np.array([0.0, 1.0, 0.0])) is None
-    session.say("a comedy", k=4)
-    assert session._returns_to(np.array([0.0, 1.0, 0.0])) is None
-    session.say("older", k=4)
-    assert session._returns_to(np.array([0.1, 1.0, 0.0])) == 0
-    session.say("older", k=4)
-    assert session._returns_to(np.array([0.1, 1.0, 0.0])) == 1
-    assert session._returns_to(np.array([0.1, 0.2, 0.9])) == 0
+    expected = {0: (None, None), 1: (None, None), 2: (0, 0), 3: (1, 0), 4: (2, 0)}
+    for said, (back, first) in expected.items():
+        assert len(session.turns) == said
+        assert (returns(session, BACK), returns(session, FIRST), returns(session, None)) == (back, first, None)
+        session.say("older", k=4)
 
 
 def test_items_come_and_go_live(recommender):
@@ -536,7 +528,9 @@ def test_an_explicit_diversity_wins_over_the_words(recommender):
 
 def test_a_saved_bundle_gives_the_same_answers(recommender, tmp_path, catalog, backend):
     recommender.save_pretrained(tmp_path / "bundle")
-    loaded = Recommender(Bundle.load(tmp_path / "bundle"), catalog, backend)
+    bundle = Bundle.load(tmp_path / "bundle")
+    bundle.space.sentences = HashedSentences()
+    loaded = Recommender(bundle, catalog, backend)
     first, second = (r.recommend("older", history=["4"], user={"age": 30.0}) for r in (recommender, loaded))
     assert shown(first) == shown(second)
     np.testing.assert_allclose(first.position, second.position, atol=1e-6)

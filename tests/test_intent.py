@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from talkwalk.engine.diversity import HEARD, spoken_spread
+from talkwalk.projection import losses
 from talkwalk.projection.losses import named_categories, wanted_spread
-from talkwalk.projection.projection_head import SLOTS, UNSAID, Intent, build_head
+from talkwalk.projection.projection_head import BACK, SLOTS, UNSAID, Intent, build_head
+from talkwalk.projection.steps import FULL, Step, StepKind, moves_of
 
 KINDS = ("anchored", "absolute")
 
@@ -35,16 +37,16 @@ def test_a_fresh_head_reads_nothing_into_the_words(kind):
 
 
 def test_a_fresh_recommender_keeps_nothing_out(recommender):
-    read = recommender.project(np.ones(recommender.backend.dim), np.zeros((SLOTS, recommender.dim)))
+    read = recommender.project(np.ones(recommender.bundle.head_shape["input_dim"]), np.zeros((SLOTS, recommender.dim)))
     assert (read.spread, read.asked, read.without) == (0.0, [], [])
 
 
 def test_asked_and_without_are_the_two_halves():
-    intent = Intent(3, 2)
+    intent = Intent(3, 2, 1)
     with torch.no_grad():
         intent.named.bias.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0]))
         intent.spread.weight.copy_(torch.tensor([[1.0, 0.0, -1.0]]))
-    spread, asked, without = intent(torch.tensor([[5.0, 6.0, 7.0], [1.0, 0.0, 0.0]]))
+    spread, asked, without, *_ = intent(torch.tensor([[5.0, 6.0, 7.0], [1.0, 0.0, 0.0]]))
     assert spread.tolist() == [-2.0, 1.0]
     assert asked.tolist() == [[1.0, 2.0]] * 2
     assert without.tolist() == [[3.0, 4.0]] * 2
@@ -56,7 +58,7 @@ def test_a_reading_names_the_categories_in_the_order_of_the_schema(recommender):
     with torch.no_grad():
         head.intent.named.bias[1] = head.intent.named.bias[len(names) + 2] = 3.0
         head.intent.spread.bias.fill_(-7.0)
-    read = recommender.project(np.ones(recommender.backend.dim), np.zeros((SLOTS, recommender.dim)))
+    read = recommender.project(np.ones(recommender.bundle.head_shape["input_dim"]), np.zeros((SLOTS, recommender.dim)))
     assert (read.asked, read.without, read.spread) == ([names[1]], [names[2]], -1.0)
 
 
@@ -118,3 +120,50 @@ def test_confusing_asked_and_refused_costs():
 def test_a_domain_without_categories_has_neither():
     none = torch.zeros(3, 0)
     assert named_categories(none, none, none, none).item() == 0
+
+
+def test_asked_moves_against_a_slow_loop():
+    read = torch.randn((4, 3), generator=torch.Generator().manual_seed(0))
+    wanted = torch.tensor([[0.3, 0.0, 0.0], [torch.nan, -0.1, 0.0], [torch.nan] * 3, [0.0, 0.0, 0.7]])
+    cells = [cell for pair in zip(read, wanted, strict=True) for cell in zip(*pair, strict=True)]
+    total = sum((float(r) - float(w)) ** 2 for r, w in cells if w == w)
+    assert losses.asked_moves(read, wanted).item() == pytest.approx(total / 4, rel=1e-5)
+    assert losses.asked_moves(torch.zeros(2, 0), torch.zeros(2, 0)).item() == 0
+
+
+def test_what_is_asked_of_every_axis():
+    axes, nan = ("year", "rating"), pytest.approx(float("nan"), nan_ok=True)
+
+    def moves(kind, subject=None, value=None, grade=None, parts=()):
+        return moves_of(Step(kind, "x", {}, "1", subject, value, grade, parts=parts), axes, 0.3)
+
+    assert moves(StepKind.DIRECTION, "year", -1) == [pytest.approx(-0.3), 0]
+    assert moves(StepKind.DIRECTION, "rating", 1, "touch") == [0, pytest.approx(0.1)]
+    assert moves(StepKind.DIRECTION, "rating", 1, "most") == [0, pytest.approx(FULL)]
+    assert moves(StepKind.KEEP, "year", "1930-1959") == [nan, 0]
+    for kind in (StepKind.STAY, StepKind.SWITCH, StepKind.LESS, StepKind.VARIETY):
+        assert moves(kind) == [0, 0]
+    for kind in (StepKind.WISH, StepKind.BACK, StepKind.FIRST, StepKind.BETWEEN, StepKind.NEXT):
+        assert moves(kind) == [nan, nan]
+    older = Step(StepKind.DIRECTION, "x", {}, "1", "year", -1)
+    good = Step(StepKind.KEEP, "x", {}, "1", "rating", "0%-50%")
+    assert moves(StepKind.SEVERAL, parts=(older, good)) == [pytest.approx(-0.3), nan]
+
+
+def test_going_back_is_the_earlier_place_itself():
+    head = build_head("anchored", 12, 6, hidden=8, dropout=0.0).eval()
+    states, anchors = torch.randn(3, 12), torch.nn.functional.normalize(torch.randn(3, SLOTS, 6), dim=-1)
+    anchors[2, BACK] = 0  # nowhere to go back to
+    walked = head(states, anchors).positions
+    with torch.no_grad():
+        head.intent.returns.bias.copy_(torch.tensor([30.0, -30.0]))
+    returned = head(states, anchors).positions
+    torch.testing.assert_close(returned[:2], anchors[:2, BACK])
+    torch.testing.assert_close(returned[2], walked[2], atol=0.05, rtol=0)
+
+
+def test_going_back_against_a_slow_loop():
+    read, wanted = torch.tensor([[1.0, -2.0], [0.5, 3.0]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    chance = 1 / (1 + np.exp(-read.numpy()))
+    total = -sum(np.log(p if w else 1 - p) for p, w in zip(chance.ravel(), wanted.numpy().ravel(), strict=True))
+    assert losses.going_back(read, wanted).item() == pytest.approx(total / 2, rel=1e-5)

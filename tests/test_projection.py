@@ -108,14 +108,23 @@ def test_heads_give_unit_vectors_and_gates(kind):
 
 
 def test_the_anchored_head_is_its_formula():
-    head = build_head("anchored", 12, 6, hidden=8, dropout=0.0, categories=2).eval()
+    head = build_head("anchored", 12, 6, hidden=8, dropout=0.0, categories=2, axes=3).eval()
+    head.fit_axes(torch.randn(3, 6))
+    with torch.no_grad():
+        head.intent.moves.weight.normal_()
+        head.intent.returns.weight.normal_()
     states, anchors = torch.randn(3, 12), unit(3, SLOTS, 6)
     result = head(states, anchors)
     for i in range(3):
         read = head.trunk(head.norm(states[i]))
         gates = torch.sigmoid(head.gates(read))
         delta = head.delta(torch.cat([read, anchors[i, CURRENT]]))
-        z = sum(gates[slot] * anchors[i, slot] for slot in (CURRENT, BACK, FIRST)) + delta
+        moves = head.intent.moves(read)
+        torch.testing.assert_close(result.moves[i], moves)
+        along = sum(moves[axis] * head.axes[axis] for axis in range(3))
+        walked = sum(gates[slot] * anchors[i, slot] for slot in (CURRENT, BACK, FIRST)) + along + delta
+        back, first = torch.sigmoid(head.intent.returns(read))
+        z = max(1 - back - first, 0) * walked / walked.norm() + back * anchors[i, BACK] + first * anchors[i, FIRST]
         torch.testing.assert_close(result.positions[i], z / z.norm())
 
 
@@ -346,7 +355,10 @@ def test_twins_and_dropped_turns_keep_their_places(tables, walker, backend):
         np.testing.assert_array_equal(table.anchors[row], table.anchors[table.twin[row]])
         assert table.steps[row] != table.steps[table.twin[row]]
     prompt = backend.renderer.render(conversation_of(walks[0], tables.catalog, drops[0]))
-    np.testing.assert_allclose(table.states[0], backend.states([prompt])[0][0], atol=2e-3)  # float16 in the cache
+    read = table.states[0, : backend.dim]
+    np.testing.assert_allclose(read, backend.states([prompt])[0][0], atol=2e-3)  # float16 in the cache
+    heard = tables.space.heard([table.steps[0].utterance])[0]
+    np.testing.assert_allclose(table.states[0, backend.dim :], heard, atol=1e-6)
 
 
 # validation
@@ -397,15 +409,17 @@ def small(tmp_path) -> ProjectionConfig:
         walks=WALKS,
         epochs=4,
         batch_size=16,
-        lr=3e-3,
+        lr=6e-3,
         hidden=16,
     )
 
 
 def fresh(backend, space):
     torch.manual_seed(0)
-    categories = len(space.schema.category_values)
-    head = build_head("anchored", backend.dim, space.dim, hidden=16, dropout=0.1, categories=categories)
+    head = build_head(
+        "anchored", backend.dim + space.heard_dim, space.dim, hidden=16, dropout=0.1,
+        categories=len(space.schema.category_values), axes=len(space.schema.ordered),
+    )  # fmt: skip
     return head, AnchorDecoder(space.dim, 24)
 
 

@@ -108,11 +108,14 @@ def test_no_frame_means_two_things(language):
     assert repeated((frame, key) for key in ("wish", "keep") for frame in getattr(language, key)) == {}
 
 
+SAID_OF_BOTH = {"the best you have"}  # people say it without meaning the very end
+
+
 def test_a_plain_direction_does_not_say_how_far(language):
     """Nor does a superlative ask for less than the end: the two are apart."""
     for name, direction in language.directions.items():
         for plain, extreme in zip(direction, language.superlatives[name], strict=True):
-            assert not set(map(str.lower, plain)) & set(map(str.lower, extreme))
+            assert set(map(str.lower, plain)) & set(map(str.lower, extreme)) <= SAID_OF_BOTH
 
 
 # what every domain shares

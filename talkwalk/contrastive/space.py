@@ -63,6 +63,25 @@ class Space:
         """Words to unit vectors (texts, dim)."""
         return self.text.encode(clause_table(texts, self.sentences))
 
+    @property
+    def heard_dim(self) -> int:
+        """Width of `heard`."""
+        return int(self.shape["sentence_dim"]) + self.dim
+
+    def heard(self, texts: Sequence[str], *, keep: bool = True) -> np.ndarray:
+        """What the text side makes of something said, (texts, heard dim): sentence embedding and vector, side by side.
+
+        Args:
+            texts: The words.
+            keep: Use the cache of sentence embeddings, see `SentenceEncoder.encode`.
+        """
+        table = clause_table(texts, self.sentences, keep=keep)
+        whole = dict(zip(table.words, table.vectors[1:], strict=True))  # a text of one clause is embedded already
+        missing = [text for text in dict.fromkeys(texts) if text not in whole]
+        whole.update(zip(missing, self.sentences.encode(missing, keep=keep), strict=True))
+        sentences = np.stack([whole[text] for text in texts])
+        return np.concatenate([sentences, self.text.encode(table)], axis=1)
+
     def save(self, folder: Path) -> None:
         """Write schema.yaml, space.json and two safetensors files into an existing folder."""
         self.schema.save(folder / "schema.yaml")

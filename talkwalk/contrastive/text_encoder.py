@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,16 +39,22 @@ class SentenceEncoder:
         self.name, self._device, self.learned = name, device, learned
         self._cache_folder = cache or cache_folder() / "text"
         self._model: Any = None
+        self._loading = threading.Lock()
         self._frozen, self._cache_name = True, ""
 
     @property
     def model(self) -> Any:
         """The loaded model; the first use takes seconds."""
-        if self._model is None:
-            from sentence_transformers import SentenceTransformer
+        with self._loading:
+            if self._model is None:
+                from sentence_transformers import SentenceTransformer
 
-            self._model = SentenceTransformer(_locate(self.name), device=self._device)
+                self._model = SentenceTransformer(_locate(self.name), device=self._device)
         return self._model
+
+    def preload(self) -> None:
+        """Begin to load the model beside whatever else is done."""
+        threading.Thread(target=lambda: self.model, daemon=True).start()
 
     @property
     def dim(self) -> int:
@@ -69,9 +76,18 @@ class SentenceEncoder:
         """Write the model, as sentence-transformers reads it."""
         self.model.save_pretrained(str(folder))
 
-    def encode(self, texts: Sequence[str], *, batch_size: int = 128, show_progress: bool = False) -> np.ndarray:
-        """Embeddings, float32 (texts, dim); what is in the cache is not computed again."""
-        if not self._frozen:
+    def encode(
+        self, texts: Sequence[str], *, batch_size: int = 128, show_progress: bool = False, keep: bool = True
+    ) -> np.ndarray:
+        """Embeddings, float32 (texts, dim); what is in the cache is not computed again.
+
+        Args:
+            texts: What to embed.
+            batch_size: Texts in one forward pass.
+            show_progress: Show a bar.
+            keep: Use the cache, and keep in it what is new; without it the fewest milliseconds and no trace on disk.
+        """
+        if not self._frozen or not keep:
             with torch.inference_mode():
                 parts = [self.embed(texts[i : i + batch_size]).float().cpu() for i in range(0, len(texts), batch_size)]
             return torch.cat(parts).numpy() if parts else np.zeros((0, self.dim), np.float32)
@@ -134,11 +150,13 @@ class ClauseTable(NamedTuple):
     words: list[str]
 
 
-def clause_table(texts: Sequence[str], sentences: SentenceEncoder, *, show_progress: bool = False) -> ClauseTable:
-    """Embed every distinct clause once."""
+def clause_table(
+    texts: Sequence[str], sentences: SentenceEncoder, *, show_progress: bool = False, keep: bool = True
+) -> ClauseTable:
+    """Embed every distinct clause once; options as for `SentenceEncoder.encode`."""
     split = [clauses(text) or [text] for text in texts]
     row = {c: i + 1 for i, c in enumerate(dict.fromkeys(c for parts in split for c in parts))}
-    vectors = sentences.encode(list(row), show_progress=show_progress)
+    vectors = sentences.encode(list(row), show_progress=show_progress, keep=keep)
     index = np.zeros((len(texts), MAX_CLAUSES), dtype=np.int64)
     for i, parts in enumerate(split):
         index[i, : len(parts)] = [row[part] for part in parts]

@@ -42,6 +42,17 @@ def axis_paths(encode: Encode, features: np.ndarray, column: tuple[int, int]) ->
     return encode(sweep.reshape(-1, features.shape[1])).reshape(len(features), STEPS, -1)
 
 
+def axis_vectors(encode: Encode, features: np.ndarray, schema: Schema) -> np.ndarray:
+    """Mean movement of rows that belongs to the whole scale of every ordered item attribute, (axes, dim).
+
+    Taken from 0.2 to 0.8, where a path is straightest, and stretched.
+    """
+    low, high = round(0.2 * (STEPS - 1)), round(0.8 * (STEPS - 1))
+    columns = ordered_columns(schema)[: len(schema.ordered)]  # item attributes come first
+    paths = (axis_paths(encode, features, column) for column in columns)
+    return np.stack([(path[:, high] - path[:, low]).mean(axis=0) / 0.6 for path in paths])
+
+
 class AxisRows(NamedTuple):
     """The figures of `AxisReport` before they are averaged; all (rows,)."""
 

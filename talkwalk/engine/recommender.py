@@ -20,6 +20,7 @@ from talkwalk.engine.turn import Item, Turn
 from talkwalk.index.catalog import Catalog, present
 from talkwalk.index.factory import build_index
 from talkwalk.llm.language_model import HiddenStateBackend, LanguageModel
+from talkwalk.projection.projection_head import RETURNS
 from talkwalk.projection.steps import Named
 from talkwalk.schema import Row
 
@@ -33,6 +34,7 @@ class Reading(NamedTuple):
         spread: How far apart the answers should be, -1 to 1; 0 where nothing was said.
         asked: (attribute, value) of the categories that were asked for.
         without: The same of those that were refused.
+        returns: The earlier place that is gone back to, BACK or FIRST; None for going on.
     """
 
     position: np.ndarray
@@ -40,6 +42,7 @@ class Reading(NamedTuple):
     spread: float
     asked: list[Named]
     without: list[Named]
+    returns: int | None
 
 
 class Recommender:
@@ -98,6 +101,7 @@ class Recommender:
         bundle = Bundle.load(name)
         items = catalog if isinstance(catalog, Catalog) else open_catalog(catalog or bundle.catalog)
         backend = LanguageModel.load(llm or bundle.llm.name, device=pick_device(device))
+        bundle.space.sentences.preload()  # not sooner: two threads that import transformers get in each other's way
         return cls(bundle, items, backend, limits=limits)
 
     def save_pretrained(self, folder: str | Path) -> None:
@@ -186,9 +190,13 @@ class Recommender:
         """Unit vector of an item of the catalogue, (dim,)."""
         return self.index.vectors([item_id])[0]
 
+    def heard(self, text: str) -> np.ndarray:
+        """What the text side of the space makes of something said, (heard dim,); nothing of it is kept."""
+        return self.bundle.space.heard([text], keep=False)[0]
+
     @torch.inference_mode()
     def project(self, state: np.ndarray, anchors: np.ndarray) -> Reading:
-        """What is made of a hidden state (llm dim,) said from anchors (slots, dim)."""
+        """What is made of a hidden state and words (llm dim + heard dim,) said from anchors (slots, dim)."""
         projected = self.bundle.head(as_batch(state), as_batch(anchors))
         asked, without = (
             [named for named, logit in zip(self.bundle.space.schema.category_values, logits[0].tolist(), strict=True)
@@ -196,7 +204,9 @@ class Recommender:
             for logits in (projected.asked, projected.without)
         )  # fmt: skip
         spread = spoken_spread(float(projected.spread[0]))
-        return Reading(projected.positions[0].numpy(), projected.gates[0].numpy(), spread, asked, without)
+        logit, place = max(zip(projected.returns[0].tolist(), RETURNS, strict=True))
+        returns = place if logit > 0 else None
+        return Reading(projected.positions[0].numpy(), projected.gates[0].numpy(), spread, asked, without, returns)
 
     def check_search(
         self, k: int, exclude: Collection[str], where: Mapping[str, Any] | None, diversity: float

@@ -15,14 +15,13 @@ from talkwalk.engine.trace import movement_trace
 from talkwalk.engine.turn import Item, Turn
 from talkwalk.llm.conversation import Exchange
 from talkwalk.llm.prompt_format import Prompt
+from talkwalk.llm.prompt_text import all_said
 from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, SLOTS
 from talkwalk.projection.steps import Named
 from talkwalk.schema import Row
 
 if TYPE_CHECKING:
     from talkwalk.engine.recommender import Reading, Recommender
-
-RETURNING = 1.5  # how much more of an earlier place than of the last one is going back, not being in between
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,19 +103,22 @@ class Session:
         clock.lap("prompt")
         state = self._reader.read(built.prompt)
         clock.lap("llm")
+        heard = rec.heard(all_said(text, system))
+        clock.lap("words")
         anchors = self._anchors()
-        read = rec.project(state, anchors)
+        read = rec.project(np.concatenate([state, heard]), anchors)
         clock.lap("projection")
         without = self._refused(read)
-        hidden = {*exclude, *self._seen(read.gates), *rec.catalog.having(without)}
+        hidden = {*exclude, *self._seen(read), *rec.catalog.having(without)}
         allowed = rec.among_asked(read.asked, among, hidden, k)
         items = rec.search(read.position, k, hidden, allowed, diversity or STRENGTH * read.spread)
         clock.lap("search")
         shown = [item.id for item in items]
         trace = movement_trace(rec.catalog, self._last_answer(), shown)
         turn = Turn(
-            text, items, read.position, trace, clock.laps, rec.catalog.schema, read.spread, tuple(sorted(without))
-        )
+            text, items, read.position, trace, clock.laps, rec.catalog.schema,
+            read.spread, tuple(read.asked), tuple(sorted(without)),
+        )  # fmt: skip
         answer = rec.prompts.answer(items[0].metadata) if items else "nothing fits"
         self._said.append(_Said(Exchange(text, answer, system), turn, anchors[CURRENT], built.first, without))
         self._anchor = None
@@ -184,23 +186,22 @@ class Session:
             return [item.id for item in self._said[-1].turn.items]
         return self.history[-1:]
 
-    def _returns_to(self, gates: np.ndarray) -> int | None:
+    def _returns_to(self, read: Reading) -> int | None:
         """The earlier turn that is gone back to: the one before the last, or the first; None for going on."""
-        slot = int(np.argmax(gates))
-        if len(self._said) < 2 or gates[slot] < RETURNING * gates[CURRENT] or slot == CURRENT:
+        if read.returns is None or len(self._said) < 2:
             return None
-        return 0 if slot == FIRST else len(self._said) - 2
+        return 0 if read.returns == FIRST else len(self._said) - 2
 
     def _refused(self, read: Reading) -> frozenset[Named]:
         """Categories that must not be shown: refused now or before, and not asked for since."""
-        earlier = self._returns_to(read.gates)
+        earlier = self._returns_to(read)
         before = self._said[-1 if earlier is None else earlier].without if self._said else frozenset()
         return (before - set(read.asked)) | set(read.without)
 
-    def _seen(self, gates: np.ndarray) -> set[str]:
+    def _seen(self, read: Reading) -> set[str]:
         """Ids that must not be shown; going back allows what the earlier turn showed."""
         turns = [{item.id for item in turn.items} for turn in self.turns]
-        earlier = self._returns_to(gates)
+        earlier = self._returns_to(read)
         back = turns[earlier] if earlier is not None else set()
         disliked = {i for i, liked in self._liked.items() if not liked}
         return (set(self.history).union(*turns) - back) | disliked

@@ -40,10 +40,11 @@ class Turn:
         position: Where the conversation stands, unit vector (dim,).
         trace: Signed movement of the answer against the one before (-1 to 1): per ordered attribute in catalogue
             ranks, and per category as "attribute=value" (change of its share of the answer).
-        timings: Seconds per stage: prompt, llm, projection, search.
+        timings: Seconds per stage: prompt, llm, words, projection, search.
         schema: Names the attributes in `explain`.
         spread: How far apart the words ask the answers to be, -1 to 1; 0 where they do not say.
-        without: (attribute, value) of the categories that are kept out, because the person refused them.
+        asked: (attribute, value) of the categories that the words ask for.
+        without: The same of those that are kept out, because the person refused them.
     """
 
     text: str
@@ -53,6 +54,7 @@ class Turn:
     timings: dict[str, float]
     schema: Schema = field(repr=False)
     spread: float = 0.0
+    asked: tuple[tuple[str, str], ...] = ()
     without: tuple[tuple[str, str], ...] = ()
 
     def explain(self) -> str:

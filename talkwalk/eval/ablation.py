@@ -23,8 +23,8 @@ from talkwalk.eval.rivals.utterance_head import save_utterance_head
 from talkwalk.files import write_json
 from talkwalk.llm.language_model import HiddenStateBackend, LanguageModel
 from talkwalk.projection.anchor_decoder import AnchorDecoder
-from talkwalk.projection.projection_head import AbsoluteHead, AnchoredHead, build_head
-from talkwalk.projection.train_projection import Material, evaluate_all, fit, prepare, write_bundle
+from talkwalk.projection.projection_head import AbsoluteHead, AnchoredHead
+from talkwalk.projection.train_projection import Material, evaluate_all, fit, fresh_head, prepare, write_bundle
 from talkwalk.projection.turns import TurnTable
 from talkwalk.runlog import summary
 from talkwalk.schema import unknown
@@ -35,8 +35,9 @@ Head = AbsoluteHead | AnchoredHead
 class Reads(str, Enum):
     """What a head is told of a turn."""
 
-    CONVERSATION = "conversation"  # the language model's state after the whole conversation
-    UTTERANCE = "utterance"  # the sentence encoder's embedding of what is said now
+    CONVERSATION = "conversation"  # both
+    UTTERANCE = "utterance"  # what the text side of the space makes of what is said now
+    STATE = "state"  # the language model's state alone
 
 
 @dataclass(kw_only=True, slots=True)
@@ -67,6 +68,7 @@ ALL_BUT_TARGET = tuple(f.name for f in dataclasses.fields(LossWeights))
 LOSSES = ("target", *ALL_BUT_TARGET, "context")
 VARIANTS = [
     Variant("utterance_head", "anchored", reads=Reads.UTTERANCE),
+    Variant("state_head", "anchored", reads=Reads.STATE),
     Variant("absolute_target_only", "absolute", (*ALL_BUT_TARGET, "context")),
     *(Variant(f"without_{loss}", without=(loss,)) for loss in LOSSES),
 ]
@@ -92,22 +94,23 @@ class Workshop:
         if altered not in self.materials:
             self.materials[altered] = prepare(settings_of(variant, self.config), self.backend)
         found = self.materials[altered]
-        if variant.reads is Reads.CONVERSATION:
+        if variant.reads is not Reads.UTTERANCE:
             return found
-        tests = {name: as_utterances(table, found) for name, table in found.tests.items()}
-        return dataclasses.replace(found, train=as_utterances(found.train, found), tests=tests)
+        tests = {name: self._as_utterances(table) for name, table in found.tests.items()}
+        return dataclasses.replace(found, train=self._as_utterances(found.train), tests=tests)
+
+    def _as_utterances(self, table: TurnTable) -> TurnTable:
+        """The same turns, of which a head is told what the text side makes of the bare words."""
+        return dataclasses.replace(table, states=table.states[:, self.backend.dim :])
 
     def train(self, variant: Variant, seed: int, folder: Path) -> dict[str, float]:
         """Train one head and write it into `folder`; figures on unseen conversations."""
         config, material = settings_of(variant, self.config), self.material(variant)
         torch.manual_seed(seed)
-        width = material.train.states.shape[1]
-        head = build_head(
-            config.head, width, material.space.dim, hidden=config.hidden, dropout=config.dropout,
-            categories=len(material.space.schema.category_values),
-        )  # fmt: skip
+        head = fresh_head(config.head, material, config)
         decoder = AnchorDecoder(material.space.dim, material.space.shape["sentence_dim"])
-        head.norm.fit(torch.as_tensor(material.train.states))
+        if variant.reads is Reads.STATE:
+            head.norm.spread[self.backend.dim :] = torch.inf  # what is divided by it is not read
         swaps = material.swaps if config.head == "anchored" else ()
         fit(head, decoder, material.train, config, weights_of(variant, config), seed, folder / "run", swaps)
         found = evaluate_all(material, {variant.name: head})
@@ -147,12 +150,6 @@ def weights_of(variant: Variant, config: ProjectionConfig) -> LossWeights:
     return NoTarget(**kept) if "target" in variant.without else LossWeights(**kept)
 
 
-def as_utterances(table: TurnTable, material: Material) -> TurnTable:
-    """The same turns, of which a head is told the sentence embedding of the bare utterance."""
-    states = material.space.sentences.encode([step.utterance for step in table.steps])
-    return dataclasses.replace(table, states=states)
-
-
 def ablate(
     config: ProjectionConfig, backend: HiddenStateBackend, variants: Sequence[Variant] = tuple(VARIANTS)
 ) -> dict[str, dict[str, dict[str, float]]]:
@@ -173,6 +170,19 @@ def ablate(
     return figures
 
 
+def chosen(names: Sequence[str]) -> list[Variant]:
+    """Variants by name; all for no names.
+
+    Raises:
+        ValueError: If one does not exist.
+    """
+    by_name = {variant.name: variant for variant in VARIANTS}
+    for name in names:
+        if name not in by_name:
+            raise ValueError(unknown("variant", name, by_name))
+    return [by_name[name] for name in names] or list(VARIANTS)
+
+
 def lines(figures: dict[str, dict[str, dict[str, float]]], out: Path) -> list[str]:
     """The table of the figures, and where the systems are."""
     shown = ("direction", "precision", "r10")
@@ -191,7 +201,7 @@ def main(cfg: DictConfig) -> None:
     """Train every variant with the settings of Phase 2."""
     config: ProjectionConfig = to_object(cfg)
     backend = LanguageModel.load(config.llm, device=pick_device(config.device))
-    figures = ablate(config, backend)
+    figures = ablate(config, backend, chosen(config.variants))
     sys.stdout.write("\n".join([*lines(figures, Path(config.out)), ""]))
 
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from talkwalk.config import CONFIG_DIR, EvalConfig, register, to_object
 from talkwalk.datasets.cpcd import cpcd_catalog
 from talkwalk.datasets.redial import redial_catalog
 from talkwalk.datasets.resolve import open_catalog
-from talkwalk.eval.parts import HUMAN, PARTS, SIMULATED, parts_for
+from talkwalk.eval.parts import ASKED, HUMAN, PARTS, SIMULATED, parts_for
 from talkwalk.eval.report import ORACLE, Report, build_report
 from talkwalk.eval.results import Result, rounded
 from talkwalk.eval.rivals.registry import Parts, open_system
@@ -30,20 +30,25 @@ from talkwalk.eval.world import Amounts, World
 from talkwalk.index.catalog import Catalog
 
 log = logging.getLogger(__name__)
+OWN_AMOUNTS = {ASKED: ("starts", "long_sessions")}  # of one part: what is kept of the others does not depend on them
 
 
 def amounts_of(config: EvalConfig) -> Amounts:
     """How much is measured, by whether it must be quick."""
     if config.quick:
         sizes = (config.quick_conversations, config.quick_sessions, config.quick_users)
+        starts, long_sessions = config.quick_starts, config.quick_long_sessions
     else:
         sizes = (config.conversations, config.sessions, config.users)
+        starts, long_sessions = config.starts, config.long_sessions
     return Amounts(
         *sizes,
         clusters=config.clusters,
         temperaments=not config.quick,
         genre_users=config.genre_users,
         dialogues=config.dialogues,
+        starts=starts,
+        long_sessions=long_sessions,
     )
 
 
@@ -70,16 +75,22 @@ def fingerprint(world: World, parts: Parts) -> dict[str, Any]:
         for name, part in (world.unseen.words.items() if world.unseen else ())
         for wording in {*part.descriptions.all_wordings(), *part.language.all_wordings()}
     )
+    own = {name for names in OWN_AMOUNTS.values() for name in names}
     folder = parts.bundle.folder
     bundle = (folder / "config.json").read_bytes() if folder else b""
     return {
         "catalogue": world.catalog.fingerprint(),
         "words": hashlib.sha256("\n".join(words).encode()).hexdigest()[:16],
         "bundle": hashlib.sha256(bundle).hexdigest()[:16],
-        "amounts": asdict(world.amounts),
+        "amounts": {name: n for name, n in asdict(world.amounts).items() if name not in own},
         "k": world.k,
         "seed": world.seed,
     }
+
+
+def settings_of(part: str, world: World, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a kept result of one part must agree with: the common settings, and the amounts that are its own."""
+    return {**settings, **{name: getattr(world.amounts, name) for name in OWN_AMOUNTS.get(part, ())}}
 
 
 def made_of(name: str) -> str:
@@ -115,8 +126,9 @@ def measure_all(
     results = []
     for name in systems:
         paths = {part: kept / _safe(name) / f"{part}.json" if kept else None for part in names}
-        told = {**(settings or {}), "system": made_of(name)}
-        found = {part: Result.load(path, told) if path and resume else None for part, path in paths.items()}
+        made = {**(settings or {}), "system": made_of(name)}
+        told = {part: settings_of(part, world, made) for part in names}
+        found = {part: Result.load(path, told[part]) if path and resume else None for part, path in paths.items()}
         system: System | None = None
         unsuited = ""
         for part in names:
@@ -128,7 +140,7 @@ def measure_all(
                 result = _measured(system, unsuited, name, part, world)
                 path = paths[part]
                 if path is not None:
-                    result.save(path, told)
+                    result.save(path, told[part])
             results.append(result)
     return results
 

@@ -168,8 +168,19 @@ def diversity_gradient(grades: np.ndarray, spreads: np.ndarray) -> np.ndarray:
     Returns:
         One correlation per unit, (units,).
     """
-    asked = pd.Series(grades).rank().to_numpy()
-    got = pd.DataFrame(np.round(spreads, 9)).rank(axis=1).to_numpy()
+    return rank_correlation(grades, spreads)
+
+
+def rank_correlation(asked: np.ndarray, got: np.ndarray) -> np.ndarray:
+    """Spearman's rank correlation of what was asked, (grades,), with each row of what was got, (units, grades).
+
+    Ties share their mean rank; a row that does not change has 0.
+
+    Returns:
+        One correlation per unit, (units,).
+    """
+    asked = pd.Series(asked).rank().to_numpy()
+    got = pd.DataFrame(np.round(got, 9)).rank(axis=1).to_numpy()
     asked, got = asked - asked.mean(), got - got.mean(axis=1, keepdims=True)
     scale = np.linalg.norm(asked) * np.linalg.norm(got, axis=1)
     return np.where(scale > 0, (got @ asked) / np.maximum(scale, 1e-12), 0.0)

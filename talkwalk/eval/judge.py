@@ -8,13 +8,12 @@ import numpy as np
 
 from talkwalk.eval.controllability import steering_aim, steering_precision
 from talkwalk.eval.efficiency import first_turn_relevance
+from talkwalk.eval.ruler import Ruler
 from talkwalk.eval.sanity import nearest_neighbour_accuracy
 from talkwalk.eval.unseen import Case
 from talkwalk.index.catalog import Catalog
-from talkwalk.index.metadata_distance import MetadataTable
 from talkwalk.projection.steps import StepKind
-from talkwalk.projection.validation import CHANGES, Movement, movement, rank_table
-from talkwalk.schema import is_missing
+from talkwalk.projection.validation import CHANGES, Movement, movement
 
 Values = dict[str, float]
 """One value per unit, by the unit's key; the same keys for every system, so that systems can be compared in pairs."""
@@ -32,10 +31,8 @@ class Judge:
 
     def __init__(self, catalog: Catalog, *, step: float, k: int) -> None:
         self.catalog, self.step, self.k = catalog, step, k
-        self.row = {item_id: i for i, item_id in enumerate(catalog.ids)}
-        self.ranks = rank_table(catalog) if catalog.schema.ordered else np.zeros((len(catalog), 0))
-        self.axes = {a.name: i for i, a in enumerate(catalog.schema.ordered)}
-        self._metadata = MetadataTable(catalog.schema, catalog.items)
+        self.ruler = Ruler(catalog)
+        self.row, self.ranks, self.axes = self.ruler.row, self.ruler.ranks, self.ruler.axes
 
     def values(self, cases: Sequence[Case], answers: Sequence[Sequence[str]]) -> dict[str, Values]:
         """Every figure of the answers, by name.
@@ -57,7 +54,11 @@ class Judge:
         hits(f"wish_r{self.k}", [StepKind.WISH], self.k)
         hits(f"back_r{self.k}", [StepKind.BACK], self.k)
         figures["nearest_neighbour_accuracy"] = self._accuracy(cases, answers)
-        figures["switch_share"] = {c.key: self._share(c, ids) for c, ids in answered if c.step.kind is StepKind.SWITCH}
+        figures["switch_share"] = {
+            c.key: self.ruler.share(ids, str(c.step.subject), str(c.step.value))
+            for c, ids in answered
+            if c.step.kind is StepKind.SWITCH
+        }
         shown = {i for ids in answers for i in ids}
         figures["coverage"] = {"run": len(shown) / len(self.catalog)}
         return figures | self._steers(answered) | self._first(answered)
@@ -69,13 +70,6 @@ class Judge:
         first = np.array([[self.row[ids[0]] if ids else NOTHING_SHOWN] for _, ids in asked])
         wanted = np.array([self.row[c.step.target] for c, _ in asked])
         return dict(zip((c.key for c, _ in asked), nearest_neighbour_accuracy(first, wanted).tolist(), strict=True))
-
-    def _share(self, case: Case, ids: Sequence[str]) -> float:
-        """Share of the answer that has the asked category."""
-        column = self.catalog.items[case.step.subject]
-        names = [column.iloc[self.row[i]] for i in ids]
-        has = [not is_missing(n) and (n == case.step.value or case.step.value in n) for n in names]
-        return float(np.mean(has))
 
     def _steers(self, answered: Sequence[tuple[Case, Sequence[str]]]) -> dict[str, Values]:
         """Figures of the turns along an ordered attribute."""
@@ -114,7 +108,7 @@ class Judge:
         values = {
             case.key: float(
                 first_turn_relevance(
-                    np.array([[self.row[i] for i in ids]]), self._metadata.distances(case.step.wanted)[None]
+                    np.array([[self.row[i] for i in ids]]), self.ruler.table.distances(case.step.wanted)[None]
                 )[0]
             )
             for case, ids in first

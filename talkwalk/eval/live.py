@@ -14,7 +14,6 @@ from talkwalk.eval.controllability import (
     PATIENCE,
     diversity_gradient,
     satisfying,
-    spread,
     steering_entropy_reduction,
     steering_movement,
     steering_precision,
@@ -24,6 +23,7 @@ from talkwalk.eval.controllability import (
 from talkwalk.eval.efficiency import STAGES, exploration_velocity
 from talkwalk.eval.interpretability import axis_directions, movement_alignment, steering_traceability
 from talkwalk.eval.judge import Values
+from talkwalk.eval.ruler import Ruler
 from talkwalk.eval.sanity import turn_seconds
 from talkwalk.eval.sessions import Ask, Opening, RecordedSession, Speaker, converse, play, play_each
 from talkwalk.eval.simulated_user import Babbler, Seeker, Temperament, Voice, Wanderer
@@ -31,7 +31,7 @@ from talkwalk.eval.system import System
 from talkwalk.eval.unseen import UNSEEN, unseen_walks
 from talkwalk.eval.world import Measured, World, by_unit
 from talkwalk.index.catalog import Catalog
-from talkwalk.index.metadata_distance import MetadataTable
+from talkwalk.projection.steering_language import SPREADS, SteeringLanguage
 from talkwalk.projection.steps import StepKind
 from talkwalk.projection.validation import rank_table
 
@@ -43,7 +43,7 @@ GRADE_WORDS = (
     "",
     "with a bit of variety among them",
     "with as much variety as possible",
-)  # of `GRADES`, for people who say it instead of setting it
+)  # of `GRADES`, for people who say it instead of setting it, in a language without words for variety
 TRIES = 100  # draws of a target that is not reached before the first word
 PATHS = 6  # sessions whose way through the space is kept for the picture
 PLACE = 2  # of this part's draws
@@ -161,16 +161,25 @@ class Stage:
 
     def graded(self, *, in_words: bool) -> list[RecordedSession]:
         """The same first words once per grade of diversity, set as a number or said."""
-        return [
-            play_each(self.system, self.world.catalog, opening, _grades(first, in_words=in_words), k=self.world.k)
-            for opening, first in zip(self.cast.openings, self.cast.firsts, strict=True)
-        ]
+        language = self.world.words().words[UNSEEN].language
+        sessions = []
+        for i, (opening, first) in enumerate(zip(self.cast.openings, self.cast.firsts, strict=True)):
+            if in_words:
+                asks = said_grades(first, language, self.world.rng(PLACE, 30, i))
+            else:
+                asks = [dataclasses.replace(first, diversity=grade) for grade in GRADES]
+            sessions.append(play_each(self.system, self.world.catalog, opening, asks, k=self.world.k))
+        return sessions
 
 
-def _grades(first: Ask, *, in_words: bool) -> list[Ask]:
-    if not in_words:
-        return [dataclasses.replace(first, diversity=grade) for grade in GRADES]
-    return [dataclasses.replace(first, text=f"{first.text}, {words}" if words else first.text) for words in GRADE_WORDS]
+def said_grades(first: Ask, language: SteeringLanguage, rng: np.random.Generator) -> list[Ask]:
+    """The first words with every grade of `GRADES` said: in the language's own words where it has all of them."""
+    own = [language.variety.get(name, ()) for name in SPREADS]
+    said: tuple[str, ...] = GRADE_WORDS
+    if all(own):
+        chosen = [wordings[int(rng.integers(len(wordings)))] for wordings in own]
+        said = (*chosen[:2], "", *chosen[2:])
+    return [dataclasses.replace(first, text=f"{first.text}, {words}" if words else first.text) for words in said]
 
 
 def measure_live(system: System, world: World) -> Measured:
@@ -244,14 +253,8 @@ def sought(stage: Stage, idle: Sequence[RecordedSession]) -> dict[str, Values]:
 
 def diversities(world: World, graded: Sequence[RecordedSession]) -> Values:
     """Gradient of the spread of each session's answers in terms of metadata."""
-    table, row = MetadataTable(world.catalog.schema, world.catalog.items), world.catalog.ids
-    place = {item_id: i for i, item_id in enumerate(row)}
-
-    def answer_spread(shown: Sequence[str]) -> float:
-        columns = [place[i] for i in shown]
-        return spread(np.array([table.distances(r)[columns] for r in world.catalog.rows(shown)]))
-
-    spreads = np.array([[answer_spread(turn.shown) for turn in session.turns] for session in graded])
+    ruler = Ruler(world.catalog)
+    spreads = np.array([[ruler.spread(turn.shown) for turn in session.turns] for session in graded])
     return {str(i): float(v) for i, v in enumerate(diversity_gradient(np.array(GRADES), spreads))}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from talkwalk.eval.asked import measure_asked
 from talkwalk.eval.human_dialogues import measure_cpcd, measure_redial
 from talkwalk.eval.live import measure_live
 from talkwalk.eval.people import measure_people, people
@@ -15,10 +16,11 @@ from talkwalk.eval.world import Measured, World
 from talkwalk.schema import unknown
 
 Part = Callable[[System, World], Measured]
-SIMULATED = "simulated"
+SIMULATED, ASKED = "simulated", "asked"
 PARTS: dict[str, Part] = {
     SIMULATED: measure_simulated,
     "live": measure_live,
+    ASKED: measure_asked,
     "people": measure_people,
     "space": measure_space,
     "steereval": measure_steereval,
@@ -47,7 +49,7 @@ def parts_for(catalog: str, world: World, chosen: list[str], *, quick: bool) -> 
         return chosen
     if catalog in HUMAN:
         return [catalog]
-    found = [SIMULATED, "live", "space"]
+    found = [SIMULATED, "live", ASKED, "space"]
     if people(world.catalog):
         found += ["people"] if quick else ["people", "steereval"]
     return found

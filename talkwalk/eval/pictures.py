@@ -34,17 +34,17 @@ def _canvas(rows: int, columns: int, width: float, height: float) -> tuple[Any, 
 
 def bars(report: Report) -> Any:
     """One panel per metric, or per figure where there are no headline metrics; one bar per system."""
-    from talkwalk.eval.report import LATENCY, ORACLE, Metric
+    from talkwalk.eval.report import LATENCY, ORACLE
 
     systems = [s for s in report.systems if s != ORACLE]
     metrics = [m for m in report.headlines() if m.figure != LATENCY]
-    metrics = metrics or [Metric(f, f) for f in sorted({f for s in systems for f in report.figures[s]})]
+    metrics = metrics or report.every()
     if not systems or not metrics:
         return None
     columns = min(4, len(metrics))
     figure, panels = _canvas(-(-len(metrics) // columns), columns, 3.4, 0.28 * len(systems) + 1.1)
     for panel, metric in zip(panels, metrics, strict=False):
-        panel.set_title(metric.title + (" (less is better)" if metric.better == "down" else ""), fontsize=8)
+        panel.set_title(metric.label, fontsize=8)
         for row, system in enumerate(systems):
             found = report.figures[system].get(metric.figure)
             if found is not None:

@@ -23,8 +23,20 @@ from talkwalk.projection.validation import Movement
 ORACLE = "oracle"
 NOT_APPLICABLE = "n/a"
 LATENCY = "latency"
-LOWER = ("turns_to_satisfaction", "off_axis", LATENCY)  # figures of which less is better
-ASIDE = ("shuffled", "without_steering", "random_speaker", "auc")  # figures that stand beside another one
+LOWER = ("turns_to_satisfaction", "off_axis", "refused", LATENCY)  # figures of which less is better
+ASIDE = ("shuffled", "without_steering", "random_speaker", "auc", "unsaid")  # figures that stand beside another one
+ASKED = (
+    "intensity",
+    "variety",
+    "refused",
+    "off_axis/refused",
+    "several",
+    "first",
+    "between",
+    "long",
+    "absolute",
+    "off_axis/absolute",
+)  # what the figures of the part `asked` are named, alone or before a slash
 PACKAGES = ("talkwalk", "numpy", "torch", "transformers", "sentence-transformers", "faiss-cpu", "bm25s", "implicit")
 
 
@@ -40,6 +52,16 @@ class Metric(NamedTuple):
     title: str
     figure: str
     better: str = "up"
+
+    @property
+    def label(self) -> str:
+        """The title, saying so where less is better."""
+        return self.title + (" (less is better)" if self.better == "down" else "")
+
+
+def metric_of(figure: str) -> Metric:
+    """A figure under its own name."""
+    return Metric(figure, figure, "down" if figure.startswith(LOWER) else "up")
 
 
 def headlines(k: int) -> list[Metric]:
@@ -120,16 +142,21 @@ class Report:
         asked = set(self.settings.get("parts", ()))
         return headlines(self.k) if {"simulated", "live"} & asked else []
 
+    def every(self) -> list[Metric]:
+        """All figures of the systems, by name."""
+        return [metric_of(f) for f in sorted({f for s in self.systems if s != ORACLE for f in self.figures[s]})]
+
+    def asked(self) -> list[Metric]:
+        """The figures of the part `asked`, in the order of `ASKED`."""
+        sort = {m.figure: m.figure if m.figure in ASKED else m.figure.split("/")[0] for m in self.every()}
+        return sorted((m for m in self.every() if sort[m.figure] in ASKED), key=lambda m: ASKED.index(sort[m.figure]))
+
     def text(self) -> str:
-        """Plain text for a terminal: the thirteen metrics, or all figures where there are no such metrics."""
+        """Plain text for a terminal: the thirteen metrics and what else is asked, or all figures without them."""
         names = [s for s in self.systems if s != ORACLE]
         lines = [*self._head(), ""]
-        rows = [
-            (m.title + (" (less is better)" if m.better == "down" else ""), self.cells(m)) for m in self.headlines()
-        ]
-        if not rows:
-            every = sorted({f for s in names for f in self.figures[s]})
-            rows = [(f, [cell(self.figures[s].get(f)) for s in names]) for f in every]
+        metrics = [*self.headlines(), *self.asked()] if self.headlines() else self.every()
+        rows = [(m.label, self.cells(m)) for m in metrics]
         lines.append(" " * 42 + "".join(f"{name:>26}" for name in names))
         lines += [f"{title:42}" + "".join(f"{c:>26}" for c in cells) for title, cells in rows]
         lines += ["", *self.against(), *self.sanity_row(), *self._missing()]
@@ -143,8 +170,7 @@ class Report:
         lines += [f"- seed {self.settings.get('seed')}; {', '.join(f'{n} {v}' for n, v in self.versions.items())}"]
         if self.headlines():
             lines += ["", "## The thirteen metrics", "", *_table("metric", names, [
-                (m.title + (" (less is better)" if m.better == "down" else ""), self.cells(m))
-                for m in self.headlines() if m.figure != LATENCY
+                (m.label, self.cells(m)) for m in self.headlines() if m.figure != LATENCY
             ])]  # fmt: skip
             lines += ["", "![the metrics with intervals](bars.png)", "", "![sessions in two dimensions](paths.png)"]
         else:
@@ -153,7 +179,9 @@ class Report:
         lines += ["", "## Sanity", "", *(f"- {line}" for line in self.sanity_row())]
         lines += [f"- {line}" for line in self._missing()]
         for title, figures in self.groups().items():
-            rows = [(f, [cell(self.figures[s].get(f), units=True) for s in self.systems]) for f in figures]
+            rows = [
+                (metric_of(f).label, [cell(self.figures[s].get(f), units=True) for s in self.systems]) for f in figures
+            ]
             lines += ["", f"## {title}", "", *_table("figure", self.systems, rows)]
         if timed:
             lines += ["", "## Latency", "", *_table("metric", names, [(m.title, self.cells(m)) for m in timed])]
@@ -164,7 +192,14 @@ class Report:
         """Every figure, by the table that it belongs to."""
         every = sorted({f for figures in self.figures.values() for f in figures})
         trained = [f for f in every if f.endswith(f"/{TRAINED}")]
-        groups = {"Every figure, unseen wordings": [f for f in every if f not in trained], "Trained wordings": trained}
+        asked = [m.figure for m in self.asked()]
+        groups = {
+            "Grades, variety, refusals, several wishes, long sessions": asked,
+            "Every other figure, unseen wordings" if asked else "Every figure, unseen wordings": [
+                f for f in every if f not in {*trained, *asked}
+            ],
+            "Trained wordings": trained,
+        }
         return {title: figures for title, figures in groups.items() if figures}
 
     def against(self) -> list[str]:

@@ -28,7 +28,10 @@ class Ask:
         kind: What was asked; None where nobody knows, as with real people.
         subject: Attribute that was asked about.
         value: Its category, or +1 / -1 along an ordered attribute.
-        diversity: Spread that was asked for, 0 to 1.
+        diversity: Spread that was set beside the words, 0 to 1.
+        grade: How far along an ordered attribute, as `Step.grade` has it.
+        spread: How far apart the words want the answers, -1 to 1; 0 as usual.
+        parts: What is asked in one sentence, where that is more than one thing.
     """
 
     text: str
@@ -36,11 +39,17 @@ class Ask:
     subject: str | None = None
     value: str | int | None = None
     diversity: float = 0.0
+    grade: str | None = None
+    spread: float = 0.0
+    parts: tuple[Ask, ...] = ()
 
     @classmethod
     def of_step(cls, step: Step) -> Ask:
         """What a turn of a simulated walk asks."""
-        return cls(step.utterance, step.kind, step.subject, step.value)
+        parts = tuple(cls.of_step(part) for part in step.parts)
+        return cls(
+            step.utterance, step.kind, step.subject, step.value, grade=step.grade, spread=step.spread, parts=parts
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +133,12 @@ class Opening:
     history: tuple[str, ...] = ()
 
 
+def begun(opening: Opening, told: Sequence[tuple[Ask, str]] = ()) -> RecordedSession:
+    """A session in which something was said and each time answered by one given item, the same for every system."""
+    turns = tuple(RecordedTurn(ask, (item_id,)) for ask, item_id in told)
+    return RecordedSession(turns, opening.user, opening.history)
+
+
 Speaker = Callable[[RecordedSession], Ask | None]
 """A person: hears the session so far, says what comes next or None to leave."""
 
@@ -151,7 +166,15 @@ def check_ids(system: System, ids: Sequence[str], catalog: Catalog, k: int) -> N
     catalog.check_ids(ids)
 
 
-def converse(system: System, catalog: Catalog, opening: Opening, speaker: Speaker, *, k: int = 10) -> RecordedSession:
+def converse(
+    system: System,
+    catalog: Catalog,
+    opening: Opening,
+    speaker: Speaker,
+    *,
+    told: Sequence[tuple[Ask, str]] = (),
+    k: int = 10,
+) -> RecordedSession:
     """Let a person talk with a system until they leave.
 
     Args:
@@ -159,9 +182,10 @@ def converse(system: System, catalog: Catalog, opening: Opening, speaker: Speake
         catalog: What it recommends from.
         opening: Who starts.
         speaker: Says the next thing; leaves by saying None.
+        told: What was said before the system answers for the first time, each with the item that answered it.
         k: Length of the answers.
     """
-    record = RecordedSession((), opening.user, opening.history)
+    record = begun(opening, told)
     for _ in range(MOST_TURNS):
         ask = speaker(record)
         if ask is None:
@@ -171,19 +195,28 @@ def converse(system: System, catalog: Catalog, opening: Opening, speaker: Speake
     return record
 
 
-def play(system: System, catalog: Catalog, opening: Opening, script: Sequence[Ask], *, k: int = 10) -> RecordedSession:
-    """Say a script's lines one after the other."""
+def play(
+    system: System,
+    catalog: Catalog,
+    opening: Opening,
+    script: Sequence[Ask],
+    *,
+    told: Sequence[tuple[Ask, str]] = (),
+    k: int = 10,
+) -> RecordedSession:
+    """Say a script's lines one after the other, after what was `told`."""
 
     def speaker(session: RecordedSession) -> Ask | None:
-        return script[len(session.turns)] if len(session.turns) < len(script) else None
+        line = len(session.turns) - len(told)
+        return script[line] if line < len(script) else None
 
-    return converse(system, catalog, opening, speaker, k=k)
+    return converse(system, catalog, opening, speaker, told=told, k=k)
 
 
 def play_each(
     system: System, catalog: Catalog, opening: Opening, asks: Sequence[Ask], *, k: int = 10
 ) -> RecordedSession:
     """Say every line as the first one, as if the others had not been said."""
-    fresh = RecordedSession((), opening.user, opening.history)
+    fresh = begun(opening)
     turns = tuple(reply(system, catalog, fresh, ask, k=k) for ask in asks)
     return RecordedSession(turns, opening.user, opening.history)

@@ -25,6 +25,8 @@ class Amounts:
         temperaments: Whether simulated users come in every temperament, or only plain.
         genre_users: People per category in SteerEval's protocol.
         dialogues: Most human dialogues; 0 takes all.
+        starts: Starts of every sort of sessions in the part "asked".
+        long_sessions: Long sessions there.
     """
 
     conversations: int
@@ -34,6 +36,8 @@ class Amounts:
     temperaments: bool = True
     genre_users: int = 10
     dialogues: int = 0
+    starts: int = 40
+    long_sessions: int = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,3 +80,8 @@ def system_text(schema: Schema, user: Row | None, history: Sequence[str]) -> str
     if history:
         lines.append(f"Before: {' | '.join(history)}.")
     return "\n".join(lines)
+
+
+def all_said(text: str, system: str | None = None) -> str:
+    """The words of one turn: the application's, if any, before the person's."""
+    return f"{system}. {text}" if system else text

@@ -12,14 +12,23 @@ from torch import Tensor
 from talkwalk.projection.anchor_swap import Swap
 from talkwalk.projection.projection_head import CURRENT
 from talkwalk.projection.steps import StepKind
-from talkwalk.projection.turns import NONE, TurnTable
+from talkwalk.projection.turns import NONE, TurnTable, said_last
 
 
-class Place(NamedTuple):
-    """One of the places of a swap."""
+class Moved(NamedTuple):
+    """Changes to some rows of a batch.
 
-    swap: Swap
-    at: int
+    Attributes:
+        steers: Which rows are steers that are said from another place, increasing, (moved,).
+        places: That place and what is wanted there, one entry per moved steer.
+        wishes: Which rows are wishes after another item, which want the same from anywhere, (strangers,).
+        strangers: Vectors of those items, (strangers, dim).
+    """
+
+    steers: np.ndarray
+    places: Swap
+    wishes: np.ndarray
+    strangers: np.ndarray
 
 
 class Batch:
@@ -29,10 +38,8 @@ class Batch:
         table: All turns.
         rows: Which of them.
         device: Where the tensors live.
-        places: Per row of the batch the place that a steer is moved to, or None.
-        strangers: Per row of the batch another anchor for a wish, which wants the same from anywhere, or None.
-        others: Per row of the batch a turn whose words mean the same, or the row itself.
-        shares: How much of that turn's state is taken, (batch,).
+        moved: What is said from elsewhere, if anything.
+        states: States to take instead of the table's, (batch, input dim), if any.
     """
 
     def __init__(
@@ -40,43 +47,38 @@ class Batch:
         table: TurnTable,
         rows: np.ndarray,
         device: torch.device,
-        places: Sequence[Place | None] = (),
-        strangers: Sequence[np.ndarray | None] = (),
-        others: np.ndarray | None = None,
-        shares: np.ndarray | None = None,
+        moved: Moved | None = None,
+        states: np.ndarray | None = None,
     ) -> None:
-        states = table.states[rows]
-        if others is not None and shares is not None:
-            states = states + shares[:, None].astype(np.float32) * (table.states[others] - states)
-        position = {int(row): i for i, row in enumerate(rows)}
         anchors, wanted, items, keys = (a[rows] for a in (table.anchors, table.wanted, table.items, table.item_keys))
         swapped = np.zeros(len(rows), dtype=bool)
-        for i, place in enumerate(places):
-            if place is not None:
-                swap, at = place
-                anchors[i, CURRENT], wanted[i], items[i], keys[i] = (column[at] for column in swap)
-                swapped[i] = True
-        for i, stranger in enumerate(strangers):
-            if stranger is not None:
-                anchors[i, CURRENT] = stranger
-        self.states, self.anchors, self.wanted, self.items, self.item_keys, self.descriptions, self.swapped = (
-            torch.as_tensor(array, device=device)
-            for array in (states, anchors, wanted, items, keys, table.descriptions[rows], swapped)
+        if moved is not None:
+            steers = moved.steers
+            anchors[steers, CURRENT], wanted[steers], items[steers], keys[steers] = moved.places
+            anchors[moved.wishes, CURRENT] = moved.strangers
+            swapped[steers] = True
+        given = table.states[rows] if states is None else states
+        self.states, self.anchors, self.wanted, self.items, self.item_keys, self.swapped = (
+            torch.as_tensor(array, device=device) for array in (given, anchors, wanted, items, keys, swapped)
         )
-        self.spread, self.asked, self.without = (
-            torch.as_tensor(array[rows], device=device) for array in (table.spread, table.asked, table.without)
+        self.descriptions, self.spread, self.asked, self.without, self.moves, self.returns = (
+            torch.as_tensor(array[rows], device=device)
+            for array in (table.descriptions, table.spread, table.asked, table.without, table.moves, table.returns)
         )
-        self.after, self.before = self._pairs(table.before, rows, position, swapped)
-        self.last, self.twin = self._pairs(table.twin, rows, position, swapped)
+        place = np.full(len(table), NONE)
+        place[rows] = np.arange(len(rows))
+        self.after, self.before = self._pairs(table.before, rows, place, swapped)
+        self.last, self.twin = self._pairs(table.twin, rows, place, swapped)
 
     def _pairs(
-        self, partner: np.ndarray, rows: np.ndarray, position: dict[int, int], swapped: np.ndarray
+        self, partner: np.ndarray, rows: np.ndarray, place: np.ndarray, swapped: np.ndarray
     ) -> tuple[Tensor, Tensor]:
         """Where the rows that have a partner stand in the batch, and their partners; swapped rows have none."""
-        found = [(position[int(r)], position[int(partner[r])]) for r in rows if partner[r] != NONE]
-        kept = [pair for pair in found if not swapped[list(pair)].any()]
-        first, second = np.array(kept, dtype=np.int64).reshape(-1, 2).T
-        return torch.as_tensor(first, device=self.states.device), torch.as_tensor(second, device=self.states.device)
+        first = np.flatnonzero(partner[rows] != NONE)
+        second = place[partner[rows[first]]]
+        kept = ~(swapped[first] | swapped[second])
+        device = self.states.device
+        return torch.as_tensor(first[kept], device=device), torch.as_tensor(second[kept], device=device)
 
 
 def batches(
@@ -87,11 +89,14 @@ def batches(
     swaps: Sequence[Swap] = (),
     share: float = 0.0,
     mix: float = 0.0,
+    context: float = 0.0,
 ) -> Iterator[Batch]:
     """Whole walks with their twins, `size` walks at a time, in random order.
 
     A moved steer may also be mixed: its state is drawn towards that of another wording of the same steer (mixup, Zhang
     et al. 2018, arXiv 1710.09412, between inputs of one label), so that what lies between two wordings means the same.
+    And any turn may be put into another context: the difference that two contexts made to the state of some other words
+    is added to its own, so that few wordings read in many contexts teach what context does to all the others.
 
     Args:
         table: All turns.
@@ -101,26 +106,76 @@ def batches(
         swaps: Other places from which each steer could have been said.
         share: Probability that a steer or a wish is moved.
         mix: Probability that a moved steer is mixed with another wording.
+        context: Probability that a turn is put into another context.
     """
-    alike = [np.flatnonzero(table.swap == number) for number in range(len(swaps))]
     by_walk = np.split(np.arange(len(table)), np.flatnonzero(np.diff(table.walk)) + 1)
+    elsewhere = _Elsewhere(table, swaps) if swaps else None
     order = rng.permutation(len(by_walk))
     for start in range(0, len(order), size):
         rows = np.concatenate([by_walk[i] for i in order[start : start + size]])
-        places: list[Place | None] = [
-            Place(swaps[number], int(rng.integers(len(swaps[number].item_keys))))
-            if swaps and number != NONE and rng.random() < share
-            else None
-            for number in table.swap[rows]
-        ]
-        strangers = [
-            swaps[0].anchors[int(rng.integers(len(swaps[0].anchors)))]
-            if swaps and table.steps[row].kind is StepKind.WISH and rng.random() < share
-            else None
-            for row in rows
-        ]
-        others = np.array(
-            [rng.choice(alike[table.swap[row]]) if place is not None and rng.random() < mix else row
-             for row, place in zip(rows, places, strict=True)]
-        )  # fmt: skip
-        yield Batch(table, rows, device, places, strangers, others, rng.random(len(rows)))
+        if elsewhere is None:
+            yield Batch(table, rows, device)
+            continue
+        moved = elsewhere.draw(rows, share, rng)
+        states = elsewhere.mixed(rows, moved.steers, mix, rng)
+        yield Batch(table, rows, device, moved, elsewhere.retold(states, context, rng))
+
+
+class _Elsewhere:
+    """Draws places for steers and wishes, and wordings that mean the same.
+
+    Args:
+        table: All turns.
+        swaps: Places of each steer; at least one.
+    """
+
+    def __init__(self, table: TurnTable, swaps: Sequence[Swap]) -> None:
+        self._table = table
+        self._all = Swap(*(np.concatenate(column) for column in zip(*swaps, strict=True)))
+        self._count = np.array([len(swap.item_keys) for swap in swaps])
+        self._first = np.cumsum(self._count) - self._count
+        self._anywhere = swaps[0].anchors
+        self._wish = np.array([step.kind is StepKind.WISH for step in table.steps])
+        order = np.argsort(table.swap, kind="stable")  # turns of one steer side by side
+        self._alike, self._from = order, np.searchsorted(table.swap[order], np.arange(len(swaps)))
+        self._wordings = np.bincount(table.swap[table.swap != NONE], minlength=len(swaps))
+        self._same = same_words([said_last(step) for step in table.steps])
+
+    def draw(self, rows: np.ndarray, share: float, rng: np.random.Generator) -> Moved:
+        """What of a batch's rows is said from where."""
+        chosen = rng.random(len(rows)) < share
+        steers = np.flatnonzero(chosen & (self._table.swap[rows] != NONE))
+        wishes = np.flatnonzero(chosen & self._wish[rows])
+        number = self._table.swap[rows[steers]]
+        at = self._first[number] + (rng.random(len(steers)) * self._count[number]).astype(int)
+        places = Swap(*(column[at] for column in self._all))
+        return Moved(steers, places, wishes, self._anywhere[rng.integers(len(self._anywhere), size=len(wishes))])
+
+    def mixed(self, rows: np.ndarray, steers: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+        """States of the rows, some steers' drawn towards another wording's, (batch, input dim)."""
+        some = steers[rng.random(len(steers)) < share]
+        number = self._table.swap[rows[some]]
+        other = self._alike[self._from[number] + (rng.random(len(some)) * self._wordings[number]).astype(int)]
+        states = self._table.states[rows]
+        amount = rng.random((len(some), 1)).astype(states.dtype)
+        states[some] += amount * (self._table.states[other] - states[some])
+        return states
+
+    def retold(self, states: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+        """The states (batch, input dim), some of them as if the words had been said in another context."""
+        if share and len(self._same):
+            some = np.flatnonzero(rng.random(len(states)) < share)
+            here, there = self._same[rng.integers(len(self._same), size=len(some))].T
+            states[some] += self._table.states[there] - self._table.states[here]
+        return states
+
+
+def same_words(said: Sequence[str]) -> np.ndarray:
+    """Pairs of turns with the same words: each with the next one that has them, the last with the first, (pairs, 2)."""
+    turns: dict[str, list[int]] = {}
+    for turn, words in enumerate(said):
+        turns.setdefault(words, []).append(turn)
+    pairs = [
+        pair for found in turns.values() if len(found) > 1 for pair in zip(found, [*found[1:], found[0]], strict=True)
+    ]
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)

@@ -76,6 +76,11 @@ def wanted_spread(spread: Tensor, wanted: Tensor) -> Tensor:
     return F.mse_loss(spread, wanted)
 
 
+def going_back(returns: Tensor, wanted: Tensor) -> Tensor:
+    """Binary cross-entropy of going back to each earlier place, summed over the places; both (batch, places)."""
+    return F.binary_cross_entropy_with_logits(returns, wanted, reduction="sum") / len(returns)
+
+
 def named_categories(asked: Tensor, without: Tensor, wanted: Tensor, refused: Tensor) -> Tensor:
     """Binary cross-entropy of every category being asked for or refused, summed over the categories.
 
@@ -87,6 +92,17 @@ def named_categories(asked: Tensor, without: Tensor, wanted: Tensor, refused: Te
     """
     logits, labels = torch.cat([asked, without], dim=1), torch.cat([wanted, refused], dim=1)
     return F.binary_cross_entropy_with_logits(logits, labels, reduction="sum") / len(logits)
+
+
+def asked_moves(moves: Tensor, wanted: Tensor) -> Tensor:
+    """Squared difference of the movements read from the words and the asked ones, summed over axes, mean over turns.
+
+    Args:
+        moves: On the attributes' [0, 1] scales, (batch, axes).
+        wanted: The same; NaN where the words do not say, (batch, axes).
+    """
+    known = torch.isfinite(wanted)
+    return torch.where(known, moves - wanted.nan_to_num(), torch.zeros_like(moves)).square().sum() / len(moves)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

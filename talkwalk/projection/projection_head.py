@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 CURRENT, BACK, FIRST = 0, 1, 2  # anchor slots
 SLOTS = 3
-UNSAID = -4.0  # logit of a category that nobody named
+RETURNS = (BACK, FIRST)  # slots that a person may go back to
+UNSAID = -4.0  # logit of what nobody said
 
 
 class Projected(NamedTuple):
@@ -22,6 +23,8 @@ class Projected(NamedTuple):
         spread: How far apart the answers should be, about -1 to 1, 0 as usual, (batch,).
         asked: Logits of every category having been asked for, (batch, categories).
         without: Logits of every category having been refused, (batch, categories).
+        moves: Asked movement along every ordered item attribute, on its [0, 1] scale, (batch, axes).
+        returns: Logits of going back to where it stood before, and of going back to the first thing, (batch, 2).
     """
 
     positions: Tensor
@@ -29,30 +32,36 @@ class Projected(NamedTuple):
     spread: Tensor
     asked: Tensor
     without: Tensor
+    moves: Tensor
+    returns: Tensor
 
 
 class Intent(nn.Module):
-    """What words say besides where to go: how far apart, and which categories they ask for or refuse.
+    """What words say besides a place: how far apart, which categories, how far along which axis, and back where.
 
     A place in a smooth space cannot promise that a category stays out; a refusal that is read as such can.
 
     Args:
         hidden: Width of what was read from the state.
         categories: Number of category values.
+        axes: Number of ordered item attributes.
     """
 
-    def __init__(self, hidden: int, categories: int) -> None:
+    def __init__(self, hidden: int, categories: int, axes: int) -> None:
         super().__init__()
         self.spread = nn.Linear(hidden, 1)
         self.named = nn.Linear(hidden, 2 * categories)
-        for layer, start in ((self.spread, 0.0), (self.named, UNSAID)):  # begin by reading nothing into the words
+        self.moves = nn.Linear(hidden, axes)
+        self.returns = nn.Linear(hidden, len(RETURNS))
+        silent = {self.spread: 0.0, self.moves: 0.0, self.named: UNSAID, self.returns: UNSAID}
+        for layer, start in silent.items():  # begin by reading nothing into the words
             nn.init.zeros_(layer.weight)
             nn.init.constant_(layer.bias, start)
 
-    def forward(self, read: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What was read (batch, hidden) to spread (batch,), asked and without (batch, categories)."""
+    def forward(self, read: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """What was read (batch, hidden) to the last five fields of `Projected`."""
         asked, without = self.named(read).chunk(2, dim=-1)
-        return self.spread(read)[:, 0], asked, without
+        return self.spread(read)[:, 0], asked, without, self.moves(read), self.returns(read)
 
 
 class StateNorm(nn.Module):
@@ -62,24 +71,24 @@ class StateNorm(nn.Module):
     and shrink everything else.
 
     Args:
-        llm_dim: Hidden size of the language model.
+        input_dim: Width of what is read of a turn: hidden states, and the words last said.
     """
 
     mean: Tensor
     spread: Tensor
 
-    def __init__(self, llm_dim: int) -> None:
+    def __init__(self, input_dim: int) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(llm_dim))
-        self.register_buffer("spread", torch.ones(llm_dim))
+        self.register_buffer("mean", torch.zeros(input_dim))
+        self.register_buffer("spread", torch.ones(input_dim))
 
     def fit(self, states: Tensor) -> None:
-        """Take mean and standard deviation from states (n, llm_dim)."""
+        """Take mean and standard deviation from states (n, input_dim)."""
         self.mean.copy_(states.mean(dim=0))
         self.spread.copy_(states.std(dim=0).clamp(min=1e-6))
 
     def forward(self, states: Tensor) -> Tensor:
-        """States (batch, llm_dim), each channel with mean 0 and standard deviation 1 over the training states."""
+        """States (batch, input dim), each channel with mean 0 and standard deviation 1 over the training states."""
         return (states - self.mean) / self.spread
 
 
@@ -87,62 +96,83 @@ class AbsoluteHead(nn.Module):
     """The founding two-layer head: the state alone says where to go.
 
     Args:
-        llm_dim: Hidden size of the language model.
+        input_dim: Width of what is read of a turn: hidden states, and the words last said.
         dim: Dimension of the space.
         hidden: Width of the hidden layer.
         dropout: Dropout on the hidden layer.
         categories: Number of category values.
+        axes: Number of ordered item attributes.
     """
 
-    def __init__(self, llm_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1, categories: int = 0) -> None:
+    def __init__(
+        self, input_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1, categories: int = 0, axes: int = 0
+    ) -> None:
         super().__init__()
-        self.norm = StateNorm(llm_dim)
-        self.trunk = nn.Sequential(nn.Linear(llm_dim, hidden), nn.GELU(), nn.Dropout(dropout))
+        self.norm = StateNorm(input_dim)
+        self.trunk = nn.Sequential(nn.Linear(input_dim, hidden), nn.GELU(), nn.Dropout(dropout))
         self.place = nn.Linear(hidden, dim)
-        self.intent = Intent(hidden, categories)
+        self.intent = Intent(hidden, categories, axes)
 
     def forward(self, states: Tensor, anchors: Tensor) -> Projected:
-        """States (batch, llm_dim) to positions; anchors (batch, slots, dim) are not used."""
+        """States (batch, input dim) to positions; anchors (batch, slots, dim) are not used."""
         read = self.trunk(self.norm(states))
         positions = F.normalize(self.place(read), dim=-1)
         return Projected(positions, anchors.new_zeros(anchors.shape[:2]), *self.intent(read))
 
 
 class AnchoredHead(nn.Module):
-    """Walk, don't teleport: z = normalize(sum of gate_s * anchor_s + delta), gates and delta read from the state.
+    """Walk, don't teleport: z = normalize(sum of gate_s * anchor_s + sum of move_a * axis_a + delta).
+
+    Gates, moves and delta are read from the state. Phase 1 lets every item move alike along an ordered attribute, so
+    that "a touch newer" is an amount along a known vector, and need not be learned as a place. Going back is no walk:
+    by as much as the words ask for it, z is the earlier place itself.
 
     The anchors are where the conversation stands (last item, or the profile at the start), where it stood before the
     last turn and the first thing shown, so that "go back" is a gate and not a memory. The delta also sees where it
     stands: leaving a category needs to know which one to leave.
 
     Args:
-        llm_dim: Hidden size of the language model.
+        input_dim: Width of what is read of a turn: hidden states, and the words last said.
         dim: Dimension of the space.
         hidden: Width of the hidden layer.
         dropout: Dropout on the hidden layer.
         categories: Number of category values.
+        axes: Number of ordered item attributes.
     """
 
-    def __init__(self, llm_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1, categories: int = 0) -> None:
+    axes: Tensor
+
+    def __init__(
+        self, input_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1, categories: int = 0, axes: int = 0
+    ) -> None:
         super().__init__()
-        self.norm = StateNorm(llm_dim)
-        self.trunk = nn.Sequential(nn.Linear(llm_dim, hidden), nn.GELU(), nn.Dropout(dropout))
+        self.norm = StateNorm(input_dim)
+        self.trunk = nn.Sequential(nn.Linear(input_dim, hidden), nn.GELU(), nn.Dropout(dropout))
         self.gates = nn.Linear(hidden, SLOTS)
         self.delta = nn.Sequential(nn.Linear(hidden + dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
-        self.intent = Intent(hidden, categories)
+        self.intent = Intent(hidden, categories, axes)
+        self.register_buffer("axes", torch.zeros(axes, dim))
         with torch.no_grad():
             self.gates.bias.copy_(torch.tensor([2.0, -2.0, -2.0]))  # begin by staying where the conversation stands
 
+    def fit_axes(self, axes: Tensor) -> None:
+        """Take the movement that belongs to the whole scale of every ordered item attribute, (axes, dim)."""
+        self.axes.copy_(axes)
+
     def forward(self, states: Tensor, anchors: Tensor) -> Projected:
-        """States (batch, llm_dim) and anchors (batch, slots, dim) to positions (batch, dim).
+        """States (batch, input dim) and anchors (batch, slots, dim) to positions (batch, dim).
 
         An absent anchor is a zero vector.
         """
         read = self.trunk(self.norm(states))
         gates = torch.sigmoid(self.gates(read))  # (batch, slots)
         delta = self.delta(torch.cat([read, anchors[:, CURRENT]], dim=-1))
-        place = F.normalize((gates[..., None] * anchors).sum(dim=1) + delta, dim=-1)
-        return Projected(place, gates, *self.intent(read))
+        spread, asked, without, moves, returns = self.intent(read)
+        walked = F.normalize((gates[..., None] * anchors).sum(dim=1) + moves @ self.axes + delta, dim=-1)
+        back = torch.sigmoid(returns) * (anchors[:, RETURNS].norm(dim=-1) > 0)  # nowhere to go back to: walk on
+        stay = (1 - back.sum(dim=1, keepdim=True)).clamp(min=0)
+        place = F.normalize(stay * walked + (back[..., None] * anchors[:, RETURNS]).sum(dim=1), dim=-1)
+        return Projected(place, gates, spread, asked, without, moves, returns)
 
 
 HEADS: dict[str, type[AbsoluteHead] | type[AnchoredHead]] = {
@@ -152,9 +182,9 @@ HEADS: dict[str, type[AbsoluteHead] | type[AnchoredHead]] = {
 
 
 def build_head(
-    kind: str, llm_dim: int, dim: int, *, hidden: int, dropout: float, categories: int = 0
+    kind: str, input_dim: int, dim: int, *, hidden: int, dropout: float, categories: int = 0, axes: int = 0
 ) -> AbsoluteHead | AnchoredHead:
-    """A fresh head of kind "anchored" or "absolute"; `categories` is the number of category values it tells apart."""
+    """A fresh head of kind "anchored" or "absolute", for so many category values and ordered item attributes."""
     if kind not in HEADS:
         raise ValueError(f"head must be one of {sorted(HEADS)}, got {kind!r}")
-    return HEADS[kind](llm_dim, dim, hidden, dropout, categories)
+    return HEADS[kind](input_dim, dim, hidden, dropout, categories, axes)

@@ -148,7 +148,7 @@ class Asking:
         if not axes:
             return None
         axis, sign = str(rng.choice(axes)), int(rng.choice([-1, 1]))
-        grades = [name for name in (*AMOUNTS, "most") if self._graded(axis, sign, name)]
+        grades = self.grades(axis, sign)
         grade = str(rng.choice(grades)) if grades and rng.random() < GRADED else None
         wanted = self.moved(row, axis, sign, grade)
         if wanted is None:
@@ -173,6 +173,10 @@ class Asking:
         if "{more}" in frame:
             return frame.replace("{more}", self.pick(_side(self.language.comparatives.get(axis), sign), rng))
         return frame.replace("{steer}", bare(self.pick(plain, rng)))
+
+    def grades(self, axis: str, sign: int) -> list[str]:
+        """The grades of a direction that there are words for, the smallest first, without the plain one."""
+        return [name for name in (*AMOUNTS, "most") if self._graded(axis, sign, name)]
 
     def _graded(self, axis: str, sign: int, grade: str) -> Sequence[str]:
         """Frames of a grade that can be filled for a direction."""
@@ -275,8 +279,7 @@ class Asking:
             wanted = step.wanted
         words = parts[0].utterance
         for part in parts[1:]:
-            frame = self.pick(self.language.joins, rng)
-            words = frame.replace("{first}", bare(words)).replace("{second}", bare(part.utterance))
+            words = self.joined(words, part.utterance, rng)
         return Step(
             StepKind.SEVERAL,
             words,
@@ -287,6 +290,11 @@ class Asking:
             without=tuple(named for part in parts for named in part.without),
             parts=tuple(parts),
         )
+
+    def joined(self, first: str, second: str, rng: np.random.Generator) -> str:
+        """Two steers in one sentence."""
+        frame = self.pick(self.language.joins, rng)
+        return frame.replace("{first}", bare(first)).replace("{second}", bare(second))
 
     def steered(self, row: Row, step: Step) -> dict[str, Any] | None:
         """What the steer of `step` wants of another item; None where it has no room or no meaning."""
@@ -302,6 +310,29 @@ class Asking:
                 there = self.steered(there, part) if there is not None else None
             return there
         return dict(row) if step.kind is StepKind.VARIETY else None
+
+
+FULL = 0.7  # movement on the [0, 1] scale that stands for going all the way, from wherever
+
+
+def moves_of(step: Step, axes: Sequence[str], plain: float) -> list[float]:
+    """Asked movement along every axis on its [0, 1] scale; NaN where it depends on where one stands, or is not said.
+
+    Args:
+        step: What was asked.
+        axes: Names of the ordered attributes.
+        plain: Movement of a plain "more" or "less".
+    """
+    if step.kind in (StepKind.WISH, StepKind.BACK, StepKind.FIRST, StepKind.BETWEEN, StepKind.NEXT):
+        return [float("nan")] * len(axes)
+    moves = dict.fromkeys(axes, 0.0)
+    for part in step.parts or (step,):
+        if part.kind is StepKind.KEEP:
+            moves[str(part.subject)] = float("nan")
+        elif part.kind is StepKind.DIRECTION:
+            amount = FULL if part.grade == "most" else plain * AMOUNTS.get(part.grade or "", 1.0)
+            moves[str(part.subject)] += int(part.value or 0) * amount
+    return [moves[axis] for axis in axes]
 
 
 PARTS = {

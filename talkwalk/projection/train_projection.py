@@ -22,6 +22,7 @@ from talkwalk.checkpoint import load_checkpoint, run_settings, save_checkpoint
 from talkwalk.config import CONFIG_DIR, HoldoutConfig, LossWeights, ProjectionConfig, register, to_object
 from talkwalk.contrastive.descriptions import Descriptions, load_descriptions
 from talkwalk.contrastive.space import Space, pick_device, read_json
+from talkwalk.contrastive.validation import axis_vectors
 from talkwalk.datasets.resolve import open_for_training
 from talkwalk.files import atomic_folder, write_json
 from talkwalk.index.catalog import Catalog
@@ -42,6 +43,7 @@ from talkwalk.splits import Split
 
 log = logging.getLogger(__name__)
 Head = AbsoluteHead | AnchoredHead
+SWEPT = 1000  # items by which the axes of a space are measured
 TEST_SEED = 777_001  # the same unseen conversations whatever the training seed
 
 # Unseen conversations that heads are judged by: name, split of the wordings, split of the users.
@@ -65,7 +67,7 @@ class Variant:
 
 def variants(config: ProjectionConfig) -> list[Variant]:
     """The configured head, then the baselines."""
-    target_only = LossWeights(direction=0, reconstruct=0, delta=0, items=0, spread=0, named=0)
+    target_only = LossWeights(direction=0, reconstruct=0, delta=0, items=0, spread=0, named=0, moves=0, returns=0)
     baselines = [
         Variant("absolute", "absolute", config.weights),
         Variant("target_only", config.head, target_only),
@@ -83,6 +85,8 @@ def loss_terms(head: Head, decoder: AnchorDecoder, batch: Batch, config: Project
         "reconstruct": losses.reconstruction(decoder(z[own]), batch.descriptions[own]),
         "items": losses.in_batch_items(z, batch.items, batch.item_keys, temperature=config.temperature),
         "spread": losses.wanted_spread(read.spread, batch.spread),
+        "moves": losses.asked_moves(read.moves, batch.moves),
+        "returns": losses.going_back(read.returns, batch.returns),
         "named": losses.named_categories(read.asked, read.without, batch.asked, batch.without),
     }
     # the base of a steer is its twin, or for a swapped one to have stayed where it stands
@@ -123,10 +127,11 @@ def fit(
             modules.train()
             history: dict[str, list[float]] = {}
             rng = np.random.default_rng([seed, epoch])
-            parts_of = batches(
-                table, config.batch_size, rng, device, swaps, config.context.swap_anchor, config.context.mix_wordings
+            context = config.context
+            drawn = batches(
+                table, config.batch_size, rng, device, swaps, context.swap_anchor, context.mix_wordings, context.retell
             )
-            for batch in parts_of:
+            for batch in drawn:
                 terms = loss_terms(head, decoder, batch, config)
                 loss = torch.stack([weight[name] * term for name, term in terms.items()]).sum()
                 optimizer.zero_grad()
@@ -151,6 +156,11 @@ class Material:
     tests: dict[str, TurnTable]
     swaps: Sequence[Swap]
 
+    @property
+    def input_dim(self) -> int:
+        """Width of what a head reads."""
+        return int(self.train.states.shape[1])
+
 
 def prepare(config: ProjectionConfig, backend: HiddenStateBackend) -> Material:
     """Draw the conversations and read them with the language model."""
@@ -173,7 +183,7 @@ def prepare(config: ProjectionConfig, backend: HiddenStateBackend) -> Material:
     )
     walks = training_walks(walker, holdout, rng)
     drops = [losses.context_dropout(len(w.steps), len(w.history), config.context, rng) for w in walks]
-    tables = TurnTables(space, catalog, words, backend)
+    tables = TurnTables(space, catalog, words, backend, step=config.walks.step)
     log.info("%d training conversations", len(walks))
     train = tables.build(walks, drops, rng, with_twins(walks, walker, config.walks.twins, rng))
     swaps = AnchorSwaps(walker, space, rng)
@@ -245,6 +255,20 @@ def evaluate_all(material: Material, heads: dict[str, Head]) -> dict[str, float]
     return result
 
 
+def fresh_head(kind: str, material: Material, config: ProjectionConfig) -> Head:
+    """An untrained head that knows the spread of the states and the axes of the space."""
+    space = material.space
+    head = build_head(
+        kind, material.input_dim, space.dim, hidden=config.hidden, dropout=config.dropout,
+        categories=len(space.schema.category_values), axes=len(space.schema.ordered),
+    )  # fmt: skip
+    head.norm.fit(torch.as_tensor(material.train.states))
+    if isinstance(head, AnchoredHead) and space.schema.ordered:
+        features = space.schema.featurize(items=material.catalog.items.iloc[:SWEPT]).joined()
+        head.fit_axes(torch.as_tensor(axis_vectors(space.metadata.encode, features, space.schema)))
+    return head
+
+
 def train(config: ProjectionConfig) -> dict[str, dict[str, float]]:
     """Train every head once per seed; the first seed's default head becomes `out/bundle`."""
     backend = LanguageModel.load(config.llm, device=pick_device(config.device))
@@ -255,12 +279,8 @@ def train(config: ProjectionConfig) -> dict[str, dict[str, float]]:
         heads: dict[str, Head] = {}
         for variant in variants(config):
             torch.manual_seed(seed)
-            head = build_head(
-                variant.head, backend.dim, material.space.dim, hidden=config.hidden, dropout=config.dropout,
-                categories=len(material.space.schema.category_values),
-            )  # fmt: skip
+            head = fresh_head(variant.head, material, config)
             decoder = AnchorDecoder(material.space.dim, material.space.shape["sentence_dim"])
-            head.norm.fit(torch.as_tensor(material.train.states))
             fit(
                 head,
                 decoder,
@@ -299,7 +319,7 @@ def write_bundle(
         decoder=decoder,
         head_shape={
             "kind": config.head,
-            "llm_dim": material.backend.dim,
+            "input_dim": material.input_dim,
             "dim": material.space.dim,
             "hidden": config.hidden,
             "dropout": config.dropout,

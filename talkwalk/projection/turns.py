@@ -16,15 +16,16 @@ from talkwalk.index.catalog import Catalog
 from talkwalk.llm.conversation import Conversation, Exchange
 from talkwalk.llm.hidden_states import hidden_states
 from talkwalk.llm.language_model import HiddenStateBackend
-from talkwalk.llm.prompt_text import item_text, system_text
+from talkwalk.llm.prompt_text import all_said, item_text, system_text
 from talkwalk.projection.losses import ContextDrop, drop_turns
 from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, SLOTS
 from talkwalk.projection.steering_pairs import moves_on
-from talkwalk.projection.steps import Named, Step
+from talkwalk.projection.steps import Named, Step, StepKind, moves_of
 from talkwalk.projection.walks import Walk
 from talkwalk.schema import Row
 
 NONE = -1
+GOING_BACK = (StepKind.BACK, StepKind.FIRST)  # in the order of `projection_head.RETURNS`
 
 
 @dataclass
@@ -32,7 +33,8 @@ class TurnTable:
     """One row per turn; unit vectors unless said otherwise.
 
     Attributes:
-        states: Hidden state at the readout, (turns, llm dim), not normalised.
+        states: What a head reads of a turn, (turns, llm dim + heard dim), not normalised: the hidden state at the
+            readout, and what the text side of the space makes of the words that were said last (`Space.heard`).
         anchors: Where the conversation stands, stood before, and first stood, (turns, slots, dim); zero for none.
         wanted: Encoded wanted metadata, (turns, dim).
         items: Encoded target item, (turns, dim).
@@ -48,6 +50,8 @@ class TurnTable:
         spread: How far apart the answers should be, -1 to 1, (turns,).
         asked: 1.0 where a category was asked for, in the order of `Schema.category_values`, (turns, categories).
         without: 1.0 where a category was refused, (turns, categories).
+        moves: Asked movement along every ordered attribute, NaN where the words do not say, (turns, axes).
+        returns: 1.0 where a turn goes back to where it stood before, or to the first thing, (turns, 2).
     """
 
     states: np.ndarray
@@ -66,13 +70,25 @@ class TurnTable:
     spread: np.ndarray
     asked: np.ndarray
     without: np.ndarray
+    moves: np.ndarray
+    returns: np.ndarray
 
     def __len__(self) -> int:
         return len(self.steps)
 
     def fingerprint(self) -> str:
         """Hash of what the turns say, where they stand and what is wanted of them, in this space."""
-        parts = (self.states, self.anchors, self.wanted, self.items, self.spread, self.asked, self.without)
+        parts = (
+            self.states,
+            self.anchors,
+            self.wanted,
+            self.items,
+            self.spread,
+            self.asked,
+            self.without,
+            self.moves,
+            self.returns,
+        )
         return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:16]
 
 
@@ -90,6 +106,11 @@ def conversation_of(walk: Walk, catalog: Catalog, drop: ContextDrop) -> Conversa
     return drop_turns(Conversation(system_text(schema, walk.user, history), exchanges), drop.first_turn)
 
 
+def said_last(step: Step) -> str:
+    """The words of one turn, the application's before the person's."""
+    return all_said(step.utterance, step.system)
+
+
 class TurnTables:
     """Builds tables of turns for one space, catalogue and language model.
 
@@ -98,9 +119,19 @@ class TurnTables:
         catalog: Where the items of the walks come from.
         descriptions: Wordings that describe wanted metadata for reconstruction.
         backend: Reads the conversations.
+        step: How far a plain "more" or "less" moves, see `WalksConfig`.
     """
 
-    def __init__(self, space: Space, catalog: Catalog, descriptions: Descriptions, backend: HiddenStateBackend) -> None:
+    def __init__(
+        self,
+        space: Space,
+        catalog: Catalog,
+        descriptions: Descriptions,
+        backend: HiddenStateBackend,
+        *,
+        step: float = 0.3,
+    ) -> None:
+        self.step, self._axes = step, [a.name for a in space.schema.ordered]
         self.space, self.catalog, self.descriptions, self.backend = space, catalog, descriptions, backend
         self._row = {item_id: i for i, item_id in enumerate(catalog.ids)}
         self._category = {named: i for i, named in enumerate(space.schema.category_values)}
@@ -156,7 +187,9 @@ class TurnTables:
     def _table(self, rows: list[dict[str, Any]], rng: np.random.Generator) -> TurnTable:
         steps: list[Step] = [row["step"] for row in rows]
         return TurnTable(
-            states=np.stack([row["state"] for row in rows]),
+            states=np.concatenate(
+                [np.stack([row["state"] for row in rows]), self.space.heard([said_last(s) for s in steps])], axis=1
+            ),
             anchors=self._anchors(rows),
             wanted=self.space.encode_items([s.wanted for s in steps]),
             items=self._item_vectors[[self._row[s.target] for s in steps]],
@@ -172,6 +205,8 @@ class TurnTables:
             spread=np.array([s.spread for s in steps], dtype=np.float32),
             asked=self._named([s.asked for s in steps]),
             without=self._named([s.without for s in steps]),
+            returns=np.array([[s.kind is kind for kind in GOING_BACK] for s in steps], dtype=np.float32),
+            moves=np.array([moves_of(s, self._axes, self.step) for s in steps], dtype=np.float32),
         )
 
     def _named(self, named: Sequence[Sequence[Named]]) -> np.ndarray:

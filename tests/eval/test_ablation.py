@@ -9,7 +9,7 @@ import pytest
 
 from talkwalk.config import LossWeights, ProjectionConfig, WalksConfig
 from talkwalk.eval import ablation
-from talkwalk.eval.ablation import LOSSES, VARIANTS, Reads, Variant, lines, settings_of, weights_of
+from talkwalk.eval.ablation import LOSSES, VARIANTS, Reads, Variant, chosen, lines, settings_of, weights_of
 
 
 @pytest.fixture
@@ -89,3 +89,10 @@ def test_variants_are_trained_and_written(
     assert len(system.answer(Dialogue("newer", history=("3",)), 4).ids) == 4
     said = lines(figures, tmp_path)
     assert said[-1].startswith("systems=[talkwalk,") and "said/head" in said[-1] and "far/bundle" in said[-1]
+
+
+def test_variants_are_chosen_by_name():
+    assert [v.name for v in chosen(["without_items", "utterance_head"])] == ["without_items", "utterance_head"]
+    assert chosen([]) == VARIANTS
+    with pytest.raises(ValueError, match="unknown variant 'magic'"):
+        chosen(["magic"])

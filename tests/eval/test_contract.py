@@ -53,7 +53,9 @@ def make(parts, space, repository, tmp_path, monkeypatch):
     def utterance_head():
         torch.manual_seed(0)
         categories = len(space.schema.category_values)
-        head = build_head("anchored", 24, DIM, hidden=16, dropout=0.0, categories=categories).eval()
+        axes = len(space.schema.ordered)
+        head = build_head("anchored", space.heard_dim, DIM, hidden=16, dropout=0.0, categories=categories, axes=axes)
+        head.eval()
         save_utterance_head(head, space, tmp_path / "head", name="mine", kind="anchored", hidden=16, dropout=0.0)
         system = UtteranceHead(tmp_path / "head")
         system.space.sentences = HashedSentences()

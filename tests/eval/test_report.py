@@ -9,7 +9,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from talkwalk.config import CONFIG_DIR, EvalConfig, HoldoutConfig, WalksConfig, register, to_object
-from talkwalk.eval.benchmark import amounts_of, made_of, run, world_of
+from talkwalk.eval.benchmark import amounts_of, fingerprint, made_of, run, world_of
 from talkwalk.eval.compare import compared, main, read_report
 from talkwalk.eval.intervals import Interval, point
 from talkwalk.eval.parts import PARTS, parts_for
@@ -110,6 +110,13 @@ class TestBenchmark:
         assert made_of(str(tmp_path)) != first
         assert made_of("random") == "random"
 
+    def test_what_was_kept_of_other_parts_does_not_depend_on_the_amounts_of_asked(self, catalog, parts):
+        worlds = [World(catalog, None, amounts_of(EvalConfig(**SETTINGS, quick_starts=n))) for n in (3, 4)]
+        assert fingerprint(worlds[0], parts) == fingerprint(worlds[1], parts)
+        assert set(fingerprint(worlds[0], parts)["amounts"]) == {
+            "conversations", "sessions", "users", "clusters", "temperaments", "genre_users", "dialogues",
+        }  # fmt: skip
+
     def test_a_system_that_does_not_fit_says_why(self, measure, catalog, parts):
         catalog.interactions = None
         report = measure(quick_systems=["random", "collaborative"], parts=["space", "live"])
@@ -120,6 +127,7 @@ class TestBenchmark:
         quick, full = (amounts_of(EvalConfig(**{**SETTINGS, "quick": quick})) for quick in (True, False))
         assert (quick.conversations, quick.sessions, quick.users, quick.temperaments) == (12, 2, 3, False)
         assert (full.conversations, full.sessions, full.users, full.temperaments) == (60, 20, 0, True)
+        assert (quick.starts, quick.long_sessions, full.starts, full.long_sessions) == (5, 2, 40, 10)
 
     def test_the_config_composes_and_names_systems_that_exist(self):
         register()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from talkwalk.engine.recommender import Recommender
 from talkwalk.engine.session import Session
+from talkwalk.engine.turn import Turn
 from talkwalk.eval.system import Answer, Dialogue, Said, System, Unsuited
 from talkwalk.index.catalog import Catalog
 
@@ -59,8 +60,14 @@ class TalkWalk(System):
         self._live = _Live(session, dialogue.user, dialogue.history, dialogue.turns, dialogue.text, shown)
         if len(shown) >= k:
             return Answer(shown, turn.position)
-        rest = self.recommender.index.search(turn.position, k, exclude={*dialogue.seen, *shown}).ids
-        return Answer((*shown, *rest)[:k], turn.position)
+        return Answer((*shown, *self._rest(turn, {*dialogue.seen, *shown}, k))[:k], turn.position)
+
+    def _rest(self, turn: Turn, hidden: set[str], k: int) -> list[str]:
+        """Everything else by nearness: first what has the categories that were asked for, last what was refused."""
+        catalog = self.recommender.catalog
+        fitting, refused = catalog.having_all(turn.asked) if turn.asked else None, catalog.having(turn.without)
+        near = self.recommender.index.search(turn.position, k, exclude=hidden).ids
+        return sorted(near, key=lambda i: (i in refused, fitting is not None and i not in fitting))
 
     def _session(self, dialogue: Dialogue) -> Session:
         """An engine session that holds the dialogue's earlier turns, each answered as it truly was."""

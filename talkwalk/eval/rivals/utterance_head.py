@@ -28,8 +28,8 @@ class UtteranceHead(Placed):
         shape = read_json(folder / "head.json")
         self.name, self.space = shape["name"], Space.load(folder / "space")
         self.head = build_head(
-            shape["kind"], shape["sentence_dim"], self.space.dim, hidden=shape["hidden"], dropout=shape["dropout"],
-            categories=len(self.space.schema.category_values),
+            shape["kind"], self.space.heard_dim, self.space.dim, hidden=shape["hidden"], dropout=shape["dropout"],
+            categories=len(self.space.schema.category_values), axes=len(self.space.schema.ordered),
         )  # fmt: skip
         load_module(self.head, folder / "head.safetensors")
 
@@ -51,7 +51,7 @@ class UtteranceHead(Placed):
 
     @torch.inference_mode()
     def _read(self, dialogue: Dialogue) -> Answers:
-        state = self.space.sentences.encode([dialogue.text or " "])
+        state = self.space.heard([dialogue.text or " "])
         anchors = np.zeros((1, SLOTS, self.space.dim), dtype=np.float32)
         anchors[0, CURRENT] = start(self.space, self.vectors, self._row, dialogue)
         anchors[0, BACK] = self._before(dialogue)
