@@ -15,7 +15,6 @@ from talkwalk.projection.projection_head import FIRST, SLOTS
 from talkwalk.projection.steps import SPREADS, Step, StepKind
 from talkwalk.projection.turns import GOING_BACK, NONE, TurnTable, TurnTables
 from talkwalk.projection.validation import (
-    GRADES,
     Answers,
     figures,
     members,
@@ -215,7 +214,7 @@ def judged():
     steps = [
         Step(StepKind.DIRECTION, "x", {}, str(10 + sign * move), "price", sign, grade)
         for sign in (1, -1)
-        for grade, move in zip(GRADES, (1, 2, 4, 7, 10), strict=True)
+        for grade, move in {"touch": 1, "bit": 2, None: 4, "much": 7, "most": 10}.items()
     ]
     steps += [Step(StepKind.VARIETY, "x", {}, "11", None, name, spread=spread) for name, spread in SPREADS.items()]
     named = (("tags", "a"),)
