@@ -176,6 +176,36 @@ def test_impossible_conditions_are_named(things, where, message):
         things.matching(where)
 
 
+# categories by name
+
+
+def test_having_any_or_all_of_some_categories(things):
+    assert things.having([("tags", "b")]) == {"1", "2"}
+    assert things.having([("tags", "c"), ("color", "red")]) == {"1", "4", "5"}
+    assert things.having([]) == set()
+    assert things.having([("tags", "d")]) == set()  # a name that no item has
+    assert things.having_all([("tags", "b"), ("color", "red")]) == {"1"}
+    assert things.having_all([("tags", "a"), ("tags", "c")]) == set()
+    with pytest.raises(ValueError, match="unknown item attribute 'colour'"):
+        things.having([("colour", "red")])
+
+
+def test_having_follows_add_and_remove(things):
+    red = [("color", "red")]
+    assert things.having(red) == things.having_all(red) == {"1", "5"}
+    things.add({"6": {"color": "red"}, "1": {"color": "blue"}})
+    assert things.having(red) == things.having_all(red) == {"5", "6"}
+    things.remove(["5"])
+    assert things.having(red) == things.having_all(red) == {"6"}
+    assert things.having([("color", "blue")]) == {"1", "4"}
+
+
+def test_a_caller_may_change_what_having_gives(things):
+    for find in (things.having, things.having_all):
+        find([("tags", "b")]).clear()
+        assert find([("tags", "b")]) == {"1", "2"}
+
+
 # changing
 
 

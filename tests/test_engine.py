@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from talkwalk.bundle import Bundle, find_bundle
-from talkwalk.engine.diversity import diversify
+from talkwalk.engine.diversity import HEARD, POOL, STRENGTH, diversify
 from talkwalk.engine.prompt_builder import ContextLimits, PromptBuilder
 from talkwalk.engine.recommender import Reading, Recommender
 from talkwalk.engine.trace import movement_trace
 from talkwalk.engine.turn import Turn
 from talkwalk.index.catalog import Catalog
 from talkwalk.llm.conversation import Exchange
-from talkwalk.projection.projection_head import BACK, CURRENT
+from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, RETURNS, SLOTS, UNSAID
 from tests.conftest import HashedSentences, make_catalog, make_language_model, make_space
 
 
@@ -148,6 +148,157 @@ def test_going_back_may_show_the_earlier_answer_again(recommender):
     np.testing.assert_allclose(back.position, first.position, atol=1e-5)
     assert shown(back) == shown(first)
     assert not set(shown(back)) & set(shown(second))
+
+
+def hears(recommender, *, asked=(), without=(), spread=0.0):
+    """From now on the head reads just this from whatever is said."""
+    names = recommender.catalog.schema.category_values
+    intent = recommender.bundle.head.intent
+    with torch.no_grad():
+        intent.named.bias.fill_(UNSAID)
+        for shift, named in ((0, asked), (len(names), without)):
+            for name in named:
+                intent.named.bias[shift + names.index(name)] = -UNSAID
+        intent.spread.bias.fill_(spread)
+
+
+def goes_back(recommender, slot, logit=30.0):
+    """From now on the head hears going back to an earlier place, however sure it is."""
+    with torch.no_grad():
+        recommender.bundle.head.intent.returns.bias.copy_(
+            torch.tensor([logit if place == slot else -30.0 for place in RETURNS])
+        )
+
+
+HORROR, WESTERN = ("genre", "Horror"), ("genre", "Western")
+
+
+def genres(turn: Turn) -> set[str]:
+    return {genre for item in turn.items for genre in item.metadata["genre"]}
+
+
+class TestRefusals:
+    def test_what_is_refused_stays_out_until_it_is_asked_for(self, recommender):
+        session = recommender.session()
+        hears(recommender, without=[HORROR])
+        turns = [session.say("no horror", k=4)]
+        hears(recommender)
+        turns += [session.say(text, k=4) for text in ("older", "newer")]
+        hears(recommender, without=[WESTERN])
+        turns.append(session.say("and no westerns", k=4))
+        for turn in turns:
+            assert len(turn.items) == 4
+            assert HORROR in turn.without
+            assert "Horror" not in genres(turn)
+        assert turns[-1].without == (HORROR, WESTERN)
+        assert "Western" not in genres(turns[-1])
+        hears(recommender, asked=[HORROR])
+        asked = session.say("horror after all", k=4)
+        assert asked.without == (WESTERN,)
+        assert "Horror" in genres(asked)
+        hears(recommender)
+        assert session.say("older", k=4).without == (WESTERN,)
+
+    def test_what_is_asked_for_and_refused_in_one_breath_stays_out(self, recommender):
+        hears(recommender, asked=[HORROR], without=[HORROR])
+        turn = recommender.recommend("horror, no, no horror", k=5)
+        assert turn.without == (HORROR,)
+        assert "Horror" not in genres(turn)
+
+    def test_undo_forgets_it(self, recommender):
+        session = recommender.session()
+        hears(recommender)
+        session.say("a comedy", k=4)
+        hears(recommender, without=[HORROR])
+        assert session.say("no horror", k=4).without == (HORROR,)
+        session.undo()
+        hears(recommender)
+        assert session.say("older", k=4).without == ()
+
+    def test_going_back_returns_to_what_was_refused_then(self, recommender):
+        session = recommender.session(history=["4"])
+        hears(recommender, without=[WESTERN])
+        session.say("no westerns", k=4)
+        hears(recommender)
+        session.say("older", k=4)
+        hears(recommender, asked=[WESTERN], without=[HORROR])
+        assert session.say("westerns, no horror", k=4).without == (HORROR,)
+        hears(recommender)
+        goes_back(recommender, BACK)
+        assert session.say("go back", k=4).without == (WESTERN,)
+
+    def test_going_back_to_the_first_forgets_all_since(self, recommender):
+        session = recommender.session(history=["4"])
+        hears(recommender)
+        session.say("a film", k=4)
+        hears(recommender, without=[HORROR])
+        session.say("no horror", k=4)
+        hears(recommender)
+        assert session.say("older", k=4).without == (HORROR,)
+        goes_back(recommender, FIRST)
+        assert session.say("like the first one", k=4).without == ()
+
+    def test_a_turn_that_is_told_keeps_it(self, recommender):
+        session = recommender.session()
+        hears(recommender, without=[HORROR])
+        session.say("no horror", k=4)
+        session.tell("older", ["7"])
+        hears(recommender)
+        turn = session.say("newer", k=4)
+        assert turn.without == (HORROR,)
+        assert "Horror" not in genres(turn)
+
+    def test_items_that_come_later_are_kept_out_too(self, recommender):
+        session = recommender.session()
+        hears(recommender, without=[HORROR])
+        session.say("no horror", k=4)
+        hears(recommender)
+        recommender.add_items({"new": {"title": "New", "genre": ["Horror"], "year": 1999.0}})
+        assert "new" not in shown(session.say("newer", k=100))
+
+    def test_all_may_be_refused(self, recommender):
+        hears(recommender, without=recommender.catalog.schema.category_values)
+        assert recommender.recommend("nothing of that").items == []
+
+    def test_the_explanation_says_so(self, recommender, catalog):
+        session = recommender.session(history=["4"])
+        hears(recommender, without=[HORROR])
+        assert "no Horror" in session.say("no horror", k=4).explain()
+        hears(recommender)
+        assert "no Horror" in session.say("older", k=4).explain()
+        still = Turn("x", [], np.zeros(2), {"year": 0.0}, {}, catalog.schema, without=(HORROR, WESTERN))
+        assert still.explain() == "Compared with before: no Horror, no Western."
+
+
+def test_going_back_to_the_first_may_show_it_again(recommender):
+    session = recommender.session(history=["4"])
+    first, *others = (session.say(text, k=4) for text in ("a comedy", "older", "newer"))
+    goes_back(recommender, FIRST)
+    back = session.say("like the first one", k=4)
+    assert back.items[0].id == first.items[0].id
+    np.testing.assert_allclose(back.position, recommender.item_vector(first.items[0].id), atol=1e-5)
+    assert not set(shown(back)) & {i for turn in others for i in shown(turn)}
+
+
+@pytest.mark.parametrize("slot", [BACK, FIRST])
+def test_what_is_less_likely_than_not_is_no_going_back(recommender, slot):
+    session = recommender.session(history=["4"])
+    earlier = [session.say(text, k=4) for text in ("a comedy", "older", "newer")]
+    goes_back(recommender, slot, logit=-0.1)
+    turn = session.say("between those two", k=4)
+    assert not set(shown(turn)) & {i for old in earlier for i in shown(old)}
+
+
+def test_where_going_back_leads(recommender):
+    def returns(session, slot):
+        return session._returns_to(Reading(np.zeros(recommender.dim), np.zeros(SLOTS), 0.0, [], [], slot))
+
+    session = recommender.session(history=["4"])
+    expected = {0: (None, None), 1: (None, None), 2: (0, 0), 3: (1, 0), 4: (2, 0)}
+    for said, (back, first) in expected.items():
+        assert len(session.turns) == said
+        assert (returns(session, BACK), returns(session, FIRST), returns(session, None)) == (back, first, None)
+        session.say("older", k=4)
 
 
 def test_items_come_and_go_live(recommender):
@@ -301,6 +452,75 @@ def test_more_diversity_spreads_the_answer(recommender):
         return float(1 - (vectors @ vectors.T).mean())
 
     assert spread(0.0) < spread(0.9)
+
+
+def alike(vectors: np.ndarray) -> float:
+    """Mean cosine of all pairs."""
+    return float((vectors @ vectors.T)[np.triu_indices(len(vectors), 1)].mean())
+
+
+def test_negative_diversity_against_a_slow_search():
+    rng = np.random.default_rng(1)
+    vectors = rng.normal(size=(12, 4))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    scores = np.sort(rng.uniform(-1, 1, 12))[::-1]
+    chosen: list[int] = []
+    for _ in range(5):
+        best = max(
+            (i for i in range(12) if i not in chosen),
+            key=lambda i: 0.6 * scores[i] + (0.4 * np.mean([vectors[i] @ vectors[j] for j in chosen]) if chosen else 0),
+        )
+        chosen.append(best)
+    assert diversify(scores, vectors, 5, -0.4) == chosen
+    assert diversify(scores, vectors, 5, -0.4)[0] == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_negative_diversity_draws_an_answer_together(seed):
+    rng = np.random.default_rng(seed)
+    vectors = rng.normal(size=(400, 16))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    scores = vectors @ vectors[0]
+    order = np.argsort(-scores)[: 10 * POOL]
+    found = [alike(vectors[order][diversify(scores[order], vectors[order], 10, d)]) for d in (-0.7, 0.0, 0.7)]
+    assert found[0] > found[1] > found[2]
+
+
+def test_words_draw_an_answer_together_or_apart(recommender):
+    def answers(spread: float, **arguments: float) -> list[Turn]:
+        hears(recommender, spread=spread)
+        return [recommender.recommend("a film", history=[start], k=5, **arguments) for start in "123456"]
+
+    turns = {spread: answers(spread) for spread in (-1.0, 0.0, 1.0)}
+    close, plain, wide = (
+        np.array([alike(recommender.index.vectors(shown(turn))) for turn in found]) for found in turns.values()
+    )
+    assert close.mean() > plain.mean() > wide.mean()
+    assert (wide < plain).all()
+    for spread, found in turns.items():
+        assert [turn.spread for turn in found] == [spread] * 6
+        assert [shown(turn)[0] for turn in found] == [shown(turn)[0] for turn in turns[0.0]]
+    assert list(map(shown, turns[1.0])) == list(map(shown, answers(0.0, diversity=STRENGTH)))
+
+
+def test_what_is_hardly_said_changes_nothing(recommender):
+    def answer(spread: float) -> Turn:
+        hears(recommender, spread=spread)
+        return recommender.recommend("a film", k=6)
+
+    plain = answer(0.0)
+    for spread in (HEARD - 0.01, 0.01 - HEARD):
+        assert shown(answer(spread)) == shown(plain)
+        assert answer(spread).spread == 0.0
+    assert answer(HEARD + 0.01).spread == pytest.approx(HEARD + 0.01)
+
+
+def test_an_explicit_diversity_wins_over_the_words(recommender):
+    hears(recommender)
+    asked = recommender.recommend("a film", k=6, diversity=0.9)
+    hears(recommender, spread=-1.0)
+    assert shown(recommender.recommend("a film", k=6, diversity=0.9)) == shown(asked)
+    assert shown(recommender.recommend("a film", k=6)) != shown(asked)
 
 
 # bundles

@@ -100,7 +100,7 @@ def test_context_dropout_keeps_the_last_turn_and_the_last_item():
 
 @pytest.mark.parametrize("kind", ["anchored", "absolute"])
 def test_heads_give_unit_vectors_and_gates(kind):
-    head = build_head(kind, 12, 6, hidden=8, dropout=0.0)
+    head = build_head(kind, 12, 6, hidden=8, dropout=0.0, categories=2)
     positions, gates, *_ = head(torch.randn(5, 12) * 100, torch.zeros(5, SLOTS, 6))
     torch.testing.assert_close(positions.norm(dim=-1), torch.ones(5))
     assert gates.shape == (5, SLOTS)
@@ -129,7 +129,7 @@ def test_the_anchored_head_is_its_formula():
 
 
 def test_the_absolute_head_ignores_anchors():
-    head = build_head("absolute", 12, 6, hidden=8, dropout=0.0).eval()
+    head = build_head("absolute", 12, 6, hidden=8, dropout=0.0, categories=2).eval()
     states = torch.randn(3, 12)
     first, second = (head(states, unit(3, SLOTS, 6, seed=s)).positions for s in (0, 1))
     torch.testing.assert_close(first, second)
@@ -243,6 +243,15 @@ def test_real_histories_lead_to_the_next_liked_item(walker, catalog):
         if walk.history:
             assert liked[liked.index(target) - 1] == walk.history[-1]
     assert walker.real_walk(None, ["3"], np.random.default_rng(0)) is None
+
+
+def test_histories_are_told_with_the_words_that_there_are(catalog, descriptions, language):
+    one_sided = {name: sides._replace(up=()) for name, sides in language.directions.items()}
+    poor = dataclasses.replace(language, directions=one_sided, next=())
+    walker = Walker(catalog, descriptions, poor, WALKS)
+    walks = [walker.real_walk(None, ["3", "7", "1"], np.random.default_rng(seed)) for seed in range(40)]
+    assert {s.kind for w in walks if w is not None for s in w.steps} == {StepKind.WISH}
+    assert None in walks
 
 
 def test_training_walks_hold_nothing_that_is_held_out(catalog, descriptions, language):

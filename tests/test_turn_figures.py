@@ -13,7 +13,7 @@ from talkwalk.index.catalog import Catalog
 from talkwalk.projection import losses
 from talkwalk.projection.projection_head import FIRST, SLOTS
 from talkwalk.projection.steps import SPREADS, Step, StepKind
-from talkwalk.projection.turns import NONE, TurnTable, TurnTables
+from talkwalk.projection.turns import GOING_BACK, NONE, TurnTable, TurnTables
 from talkwalk.projection.validation import (
     GRADES,
     Answers,
@@ -55,7 +55,8 @@ def test_columns_say_what_the_steps_say(tables, walks, catalog):
         for column, name in enumerate(names):
             assert table.asked[row, column] == (name in step.asked)
             assert table.without[row, column] == (name in step.without)
-    assert table.asked.any() and table.without.any()
+        assert table.returns[row].tolist() == [step.kind is StepKind.BACK, step.kind is StepKind.FIRST]
+    assert table.asked.any() and table.without.any() and table.returns.any(axis=0).all()
     assert set(SPREADS.values()) <= set(table.spread.tolist())
 
 
@@ -88,9 +89,9 @@ def test_it_stays_the_first_when_earlier_turns_are_not_told(tables, catalog, spa
 
 def test_a_table_of_other_wishes_has_another_fingerprint(tables, walks):
     table = build(tables, walks)
-    for column in ("spread", "asked", "without"):
+    for column in ("spread", "asked", "without", "moves", "returns"):
         changed = getattr(table, column).copy()
-        changed[0] += 1
+        changed[0] = 7
         assert dataclasses.replace(table, **{column: changed}).fingerprint() != table.fingerprint()
     assert dataclasses.replace(table).fingerprint() == table.fingerprint()
 
@@ -202,6 +203,8 @@ def hand_made(steps: list[Step], catalog: Catalog, vectors: np.ndarray, start: i
         spread=np.array([step.spread for step in steps]),
         asked=asked,
         without=without,
+        moves=np.zeros((count, 1)),
+        returns=np.zeros((count, len(GOING_BACK))),
     )
 
 

@@ -17,7 +17,8 @@ def spoken_spread(read: float) -> float:
 def diversify(scores: np.ndarray, vectors: np.ndarray, k: int, diversity: float) -> list[int]:
     """Maximal marginal relevance (Carbonell and Goldstein 1998): indices of `k` candidates, the best first.
 
-    Below 0 it is turned round: what is like the items chosen before is sought.
+    Below 0 it is turned round: what is like the items chosen before is sought, like all of them on average: a chain of
+    items that are each like the one before would lead away.
 
     Args:
         scores: Cosine of every candidate with the position, best first, (candidates,).
@@ -27,10 +28,13 @@ def diversify(scores: np.ndarray, vectors: np.ndarray, k: int, diversity: float)
     """
     chosen: list[int] = []
     nearest = np.full(len(scores), -1.0)  # cosine with the most alike chosen item
+    total = np.zeros(len(scores))  # of the cosines with all chosen items
     for _ in range(min(k, len(scores))):
-        value = (1 - abs(diversity)) * scores - (diversity * nearest if chosen else 0.0)
+        like = nearest if diversity > 0 else total / max(len(chosen), 1)
+        value = (1 - abs(diversity)) * scores - (diversity * like if chosen else 0.0)
         value[chosen] = -np.inf
         best = int(np.argmax(value))
         chosen.append(best)
-        nearest = np.maximum(nearest, vectors @ vectors[best])
+        cosines = vectors @ vectors[best]
+        nearest, total = np.maximum(nearest, cosines), total + cosines
     return chosen

@@ -150,7 +150,8 @@ class Session:
         turn = Turn(text, items, vectors[0], trace, {}, rec.catalog.schema)
         first = self._said[-1].first_shown if self._said else 0
         exchange = Exchange(text, rec.prompts.answer(items[0].metadata))
-        self._said.append(_Said(exchange, turn, self._anchors()[CURRENT], first))
+        without = self._said[-1].without if self._said else frozenset()
+        self._said.append(_Said(exchange, turn, self._anchors()[CURRENT], first, without))
         self._anchor = None
 
     def undo(self) -> Turn | None:
