@@ -73,11 +73,13 @@ class Walker:
     asking: Asking = field(init=False, repr=False)
     _rows: dict[str, dict[str, Any]] = field(init=False, repr=False)
     _ids: list[str] = field(init=False, repr=False)
+    _catalog_ids: list[str] = field(init=False, repr=False)
     _table: MetadataTable = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.asking = Asking(self.catalog.schema, self.descriptions, self.language, self.config.step)
-        self._ids = list(self.items) if self.items is not None else self.catalog.ids
+        self._catalog_ids = self.catalog.ids
+        self._ids = list(self.items) if self.items is not None else self._catalog_ids
         table = self.catalog.items.loc[self._ids]
         self._rows = {i: present(row) for i, row in zip(self._ids, table.to_dict("records"), strict=True)}
         self._table = MetadataTable(self.catalog.schema, table)
@@ -89,7 +91,7 @@ class Walker:
 
     def row(self, number: int) -> dict[str, Any]:
         """Attributes of the catalogue's item number `number`, which must be one that may appear."""
-        return self._rows[self.catalog.ids[number]]
+        return self._rows[self._catalog_ids[number]]
 
     def walk(self, user: Row | None, rng: np.random.Generator) -> Walk:
         """A walk of one to `config.turns` turns from a random start."""
