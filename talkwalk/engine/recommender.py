@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,10 +20,13 @@ from talkwalk.engine.session import Session, as_batch
 from talkwalk.engine.turn import Item, Turn
 from talkwalk.index.catalog import Catalog, present
 from talkwalk.index.factory import build_index
+from talkwalk.llm.batching import BatchQueue
 from talkwalk.llm.language_model import HiddenStateBackend, LanguageModel
 from talkwalk.projection.projection_head import RETURNS
 from talkwalk.projection.steps import Named
 from talkwalk.schema import Row
+
+LISTENERS = 32  # sessions whose words are waited for at the same time
 
 
 class Reading(NamedTuple):
@@ -70,6 +74,8 @@ class Recommender:
         self.bundle, self.backend = bundle, backend
         self.catalog = _fit_to(bundle, catalog)
         self.prompts = PromptBuilder(bundle.space.schema, backend.renderer, limits)
+        self._words: BatchQueue[str, np.ndarray] = BatchQueue(self._hear)
+        self._listeners = ThreadPoolExecutor(LISTENERS, thread_name_prefix="words")
         self.index = build_index(self.catalog.ids, bundle.space.encode_items(self.catalog.items))
 
     def __repr__(self) -> str:
@@ -190,9 +196,15 @@ class Recommender:
         """Unit vector of an item of the catalogue, (dim,)."""
         return self.index.vectors([item_id])[0]
 
-    def heard(self, text: str) -> np.ndarray:
-        """What the text side of the space makes of something said, (heard dim,); nothing of it is kept."""
-        return self.bundle.space.heard([text], keep=False)[0]
+    def hear(self, text: str) -> Future[np.ndarray]:
+        """What the text side of the space makes of something said, (heard dim,); nothing of it is kept.
+
+        Works beside the language model, and on what many sessions say at the same time in one go.
+        """
+        return self._listeners.submit(self._words.ask, text)
+
+    def _hear(self, texts: Sequence[str]) -> list[np.ndarray]:
+        return list(self.bundle.space.heard(texts, keep=False))
 
     @torch.inference_mode()
     def project(self, state: np.ndarray, anchors: np.ndarray) -> Reading:

@@ -101,9 +101,10 @@ class Session:
         first = self._said[-1].first_shown if self._said else 0
         built = rec.prompts.build(self._opening, [*(s.exchange for s in self._said), exchange], first=first)
         clock.lap("prompt")
+        hearing = rec.hear(all_said(text, system))  # beside the language model
         state = self._reader.read(built.prompt)
         clock.lap("llm")
-        heard = rec.heard(all_said(text, system))
+        heard = hearing.result()
         clock.lap("words")
         anchors = self._anchors()
         read = rec.project(np.concatenate([state, heard]), anchors)
