@@ -228,7 +228,7 @@ class Schema:
     @property
     def input_width(self) -> int:
         """Width of `Features.joined()` for a row with both blocks."""
-        attributes = self._featured()
+        attributes = self.featured
         return sum(a.width for a in attributes) + len(attributes)
 
     @property
@@ -246,7 +246,9 @@ class Schema:
         """(attribute, value) of every value of the category and multi item attributes."""
         return tuple((a.name, str(v)) for a in self.categorical for v in a.values or ())
 
-    def _featured(self) -> list[Attribute]:
+    @property
+    def featured(self) -> list[Attribute]:
+        """Attributes that have columns in `Features`, in their order: all but text, items then users."""
         return [a for a in (*self.items.values(), *self.users.values()) if a.kind is not Kind.TEXT]
 
     def fit(self, items: pd.DataFrame, users: pd.DataFrame | None = None) -> Schema:

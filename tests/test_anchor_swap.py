@@ -46,15 +46,21 @@ def test_only_steers_can_be_moved(walker, space):
     assert swaps.number(OLDER) == swaps.number(Step(StepKind.DIRECTION, "earlier", {}, "2", "year", -1)) == 0
 
 
-def test_swapped_rows_keep_their_state_and_leave_their_pairs(walker, space, catalog, descriptions, backend):
+@pytest.fixture
+def movable(walker, space, catalog, descriptions, backend):
+    """Turns, and the places from which their steers could have been said."""
     rng = np.random.default_rng(1)
-    walks = draw_walks(walker, [], 40, rng)
-    table = TurnTables(space, catalog, descriptions, backend).build(
-        walks, [losses.no_context_drop(w.history) for w in walks], rng
-    )
+    walks = draw_walks(walker, [], 60, rng)
+    drops = [losses.no_context_drop(w.history) for w in walks]
+    table = TurnTables(space, catalog, descriptions, backend).build(walks, drops, rng)
     swaps = AnchorSwaps(walker, space, rng)
     table.swap = np.array([swaps.number(step) for step in table.steps])
-    (batch,) = batches(table, 1000, np.random.default_rng(2), torch.device("cpu"), swaps.swaps, 1.0)
+    return table, swaps.swaps
+
+
+def test_swapped_rows_keep_their_state_and_leave_their_pairs(movable):
+    table, swaps = movable
+    (batch,) = batches(table, 1000, np.random.default_rng(2), torch.device("cpu"), swaps, 1.0)
     moved = batch.swapped.numpy()
     assert moved.sum() == (table.swap != NONE).sum() > 5
     own = {tuple(s): a for s, a in zip(table.states, table.anchors[:, CURRENT], strict=True)}
@@ -66,16 +72,10 @@ def test_swapped_rows_keep_their_state_and_leave_their_pairs(walker, space, cata
         assert not moved[before]
 
 
-def test_mixed_states_lie_between_two_wordings_of_the_same_steer(walker, space, catalog, descriptions, backend):
-    rng = np.random.default_rng(1)
-    walks = draw_walks(walker, [], 60, rng)
-    table = TurnTables(space, catalog, descriptions, backend).build(
-        walks, [losses.no_context_drop(w.history) for w in walks], rng
-    )
-    swaps = AnchorSwaps(walker, space, rng)
-    table.swap = np.array([swaps.number(step) for step in table.steps])
+def test_mixed_states_lie_between_two_wordings_of_the_same_steer(movable):
+    table, swaps = movable
     table.states = np.eye(len(table), dtype=np.float32)  # shows whose state is in the mixture
-    (batch,) = batches(table, 1000, np.random.default_rng(2), torch.device("cpu"), swaps.swaps, 1.0, 1.0)
+    (batch,) = batches(table, 1000, np.random.default_rng(2), torch.device("cpu"), swaps, 1.0, 1.0)
     mixed = 0
     for state, moved in zip(batch.states.numpy(), batch.swapped, strict=True):
         rows = np.flatnonzero(state > 1e-6)
@@ -84,20 +84,14 @@ def test_mixed_states_lie_between_two_wordings_of_the_same_steer(walker, space, 
         assert moved or len(rows) == 1
         mixed += len(rows) == 2
     assert mixed > 5
-    (plain,) = batches(table, 1000, np.random.default_rng(2), torch.device("cpu"), swaps.swaps, 1.0, 0.0)
+    (plain,) = batches(table, 1000, np.random.default_rng(2), torch.device("cpu"), swaps, 1.0, 0.0)
     assert set(plain.states.numpy().max(axis=1)) == {1.0}
 
 
-def test_retold_states_change_as_the_same_words_did(walker, space, catalog, descriptions, backend):
-    rng = np.random.default_rng(1)
-    walks = draw_walks(walker, [], 40, rng)
-    table = TurnTables(space, catalog, descriptions, backend).build(
-        walks, [losses.no_context_drop(w.history) for w in walks], rng
-    )
-    swaps = AnchorSwaps(walker, space, rng)
-    table.swap = np.array([swaps.number(step) for step in table.steps])
+def test_retold_states_change_as_the_same_words_did(movable):
+    table, swaps = movable
     table.states = np.eye(len(table), dtype=np.float32)
-    (batch,) = batches(table, 1000, np.random.default_rng(2), torch.device("cpu"), swaps.swaps, 0.0, 0.0, 1.0)
+    (batch,) = batches(table, 1000, np.random.default_rng(2), torch.device("cpu"), swaps, 0.0, 0.0, 1.0)
     retold = 0
     for state in batch.states.numpy():
         gone, come = np.flatnonzero(state < -1e-6), np.flatnonzero(state > 1e-6)

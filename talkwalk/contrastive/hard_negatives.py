@@ -22,7 +22,7 @@ def alter_one(features: Tensor, schema: Schema, generator: torch.Generator) -> T
         schema: Says what the columns are.
         generator: Draws; on the CPU, so that every process draws alike.
     """
-    attributes = [a for a in (*schema.items.values(), *schema.users.values()) if a.kind is not Kind.TEXT]
+    attributes = schema.featured
     present = features[:, features.shape[1] - len(attributes) :]
     draws = torch.rand(present.shape, generator=generator).to(features.device)
     chosen = (draws * (present > 0)).argmax(dim=1)  # (rows,)

@@ -49,8 +49,7 @@ def draw_neighbours(rows: Tensor, schema: Schema, *, wanted: int, items: int, ge
     asked = torch.where(change < ALTERED, alter_one(asked, schema, generator), asked)
     asked = torch.where(change > 1 - SWITCHED, _switch(asked, schema, generator), asked)
     partial = torch.rand((wanted, 1), generator=generator) < PARTIAL
-    attributes = [a for a in (*schema.items.values(), *schema.users.values()) if a.kind is not Kind.TEXT]
-    told = (torch.rand((wanted, len(attributes)), generator=generator) < TOLD) | ~partial
+    told = (torch.rand((wanted, len(schema.featured)), generator=generator) < TOLD) | ~partial
     told[torch.arange(wanted), torch.randint(_item_attributes(schema), (wanted,), generator=generator)] = True
     asked = asked * _wide(told.to(rows.device), schema)
     return Neighbours(asked, rows[torch.randint(count, (items,), generator=generator).to(rows.device)])
@@ -62,8 +61,7 @@ def _switch(features: Tensor, schema: Schema, generator: torch.Generator) -> Ten
     named = [a.name for a in schema.categorical if a.width]
     if not named:
         return features
-    everything = len(attributes) + sum(a.kind is not Kind.TEXT for a in schema.users.values())
-    switched, start, masks = features.clone(), 0, features.shape[1] - everything
+    switched, start, masks = features.clone(), 0, features.shape[1] - len(schema.featured)
     chosen = torch.randint(len(named), (len(features),), generator=generator).to(features.device)
     for number, attribute in enumerate(attributes):
         if attribute.name in named:
@@ -89,8 +87,7 @@ def metadata_distances(wanted: Tensor, items: Tensor, schema: Schema) -> Tensor:
         schema: Says what the columns are.
     """
     attributes = [a for a in schema.items.values() if a.kind is not Kind.TEXT]
-    everything = len(attributes) + sum(a.kind is not Kind.TEXT for a in schema.users.values())
-    masks = wanted.shape[1] - everything  # where the presence columns begin
+    masks = wanted.shape[1] - len(schema.featured)  # where the presence columns begin
     total, start = wanted.new_zeros(len(wanted), len(items)), 0
     for number, attribute in enumerate(attributes):
         block = slice(start, start + attribute.width)
@@ -135,6 +132,5 @@ def _item_attributes(schema: Schema) -> int:
 
 def _wide(told: Tensor, schema: Schema) -> Tensor:
     """Told attributes (rows, attributes) as a mask of `Features.joined()`, (rows, input width)."""
-    attributes = [a for a in (*schema.items.values(), *schema.users.values()) if a.kind is not Kind.TEXT]
-    widths = torch.tensor([a.width for a in attributes], device=told.device)
+    widths = torch.tensor([a.width for a in schema.featured], device=told.device)
     return torch.cat([told.repeat_interleave(widths, dim=1), told], dim=1).float()

@@ -14,7 +14,7 @@ from talkwalk.schema import Kind, Schema
 
 def ordered_columns(schema: Schema) -> list[tuple[int, int]]:
     """(value column, presence column) in `Features.joined()` of every ordered attribute, items then users."""
-    attributes = [a for a in (*schema.items.values(), *schema.users.values()) if a.kind is not Kind.TEXT]
+    attributes = schema.featured
     values_width = sum(a.width for a in attributes)
     columns, start = [], 0
     for index, attribute in enumerate(attributes):
