@@ -17,7 +17,7 @@ from talkwalk.engine.trace import movement_trace
 from talkwalk.engine.turn import Turn
 from talkwalk.index.catalog import Catalog
 from talkwalk.llm.conversation import Exchange
-from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, RETURNS, SLOTS, UNSAID
+from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, RETURNS, UNSAID
 from tests.conftest import HashedSentences, make_catalog, make_language_model, make_space
 
 
@@ -133,7 +133,7 @@ def test_reactions_move_the_start_and_hide_the_disliked(recommender):
     np.testing.assert_allclose(session._anchors()[CURRENT], recommender.item_vector(liked))
     session.say("older")
     np.testing.assert_allclose(session._anchors()[BACK], turn.position)
-    assert disliked in session._seen(Reading(turn.position, np.zeros(3), 0.0, [], [], BACK))
+    assert disliked in session._seen(Reading(turn.position, 0.0, [], [], BACK))
     with pytest.raises(ValueError, match="unknown item id 'nope'"):
         session.react("nope", liked=True)
 
@@ -291,7 +291,7 @@ def test_what_is_less_likely_than_not_is_no_going_back(recommender, slot):
 
 def test_where_going_back_leads(recommender):
     def returns(session, slot):
-        return session._returns_to(Reading(np.zeros(recommender.dim), np.zeros(SLOTS), 0.0, [], [], slot))
+        return session._returns_to(Reading(np.zeros(recommender.dim), 0.0, [], [], slot))
 
     session = recommender.session(history=["4"])
     expected = {0: (None, None), 1: (None, None), 2: (0, 0), 3: (1, 0), 4: (2, 0)}

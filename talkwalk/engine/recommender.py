@@ -34,7 +34,6 @@ class Reading(NamedTuple):
 
     Attributes:
         position: Where the conversation stands, unit vector (dim,).
-        gates: How much of each anchor it keeps, (slots,).
         spread: How far apart the answers should be, -1 to 1; 0 where nothing was said.
         asked: (attribute, value) of the categories that were asked for.
         without: The same of those that were refused.
@@ -42,7 +41,6 @@ class Reading(NamedTuple):
     """
 
     position: np.ndarray
-    gates: np.ndarray
     spread: float
     asked: list[Named]
     without: list[Named]
@@ -218,7 +216,7 @@ class Recommender:
         spread = spoken_spread(float(projected.spread[0]))
         logit, place = max(zip(projected.returns[0].tolist(), RETURNS, strict=True))
         returns = place if logit > 0 else None
-        return Reading(projected.positions[0].numpy(), projected.gates[0].numpy(), spread, asked, without, returns)
+        return Reading(projected.positions[0].numpy(), spread, asked, without, returns)
 
     def check_search(
         self, k: int, exclude: Collection[str], where: Mapping[str, Any] | None, diversity: float
