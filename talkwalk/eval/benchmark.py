@@ -85,6 +85,7 @@ def fingerprint(world: World, parts: Parts) -> dict[str, Any]:
         "amounts": {name: n for name, n in asdict(world.amounts).items() if name not in own},
         "k": world.k,
         "seed": world.seed,
+        "data": str(world.data or ""),
     }
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from talkwalk.datasets.movielens_tags import tagged_items
 from talkwalk.eval.judge import Values
 from talkwalk.eval.people import Person, people
 from talkwalk.eval.system import Dialogue, System
@@ -19,7 +20,16 @@ POOL = 100  # items that are ranked, half of them with the category where there 
 FAVOURITES = 3  # categories and titles that a profile names
 TOWARDS = " I would like to see more {value}."
 AWAY = " I do not want to see any {value}."
+TAG = "tag"
 PLACE = 6  # of this part's draws
+
+
+class Label(NamedTuple):
+    """What is steered towards or away from, and the ids of the items that have it."""
+
+    attribute: str
+    value: str
+    items: set[str]
 
 
 class Edit(NamedTuple):
@@ -28,8 +38,8 @@ class Edit(NamedTuple):
     Attributes:
         person: Number of the person.
         profile: Text of the profile.
-        attribute: Name of the attribute.
-        value: The category.
+        attribute: Name of the attribute, or "tag".
+        value: The category or tag.
         pool: Ids, (pool,).
         has: True for those that have the category, (pool,).
     """
@@ -61,10 +71,19 @@ def profile_text(catalog: Catalog, person: Person) -> str:
     return f"{text} The last {noun}s that I enjoyed: {'; '.join(titles)}." if titles else text
 
 
-def edits(world: World) -> list[Edit]:
-    """Every category with `genre_users` people each, who had at least one item.
+def labels(world: World) -> list[Label]:
+    """Every category of the catalogue, and where `world.data` holds MovieLens' tags every tag of ten films."""
+    catalog = world.catalog
+    found = [Label(name, value, catalog.having([(name, value)])) for name, value in catalog.schema.category_values]
+    if world.data is not None:
+        found += [Label(TAG, tag, ids) for tag, ids in tagged_items(world.data, catalog).items()]
+    return found
 
-    A category with fewer than fifty unseen items gives a smaller pool, half and half; one with fewer than five is left
+
+def edits(world: World) -> list[Edit]:
+    """Every category and tag with `genre_users` people each, who had at least one item.
+
+    A label with fewer than fifty unseen items gives a smaller pool, half and half; one with fewer than five is left
     out.
     """
     catalog, rng = world.catalog, world.rng(PLACE)
@@ -72,20 +91,17 @@ def edits(world: World) -> list[Edit]:
     if not persons:
         return []
     found = []
-    for attribute in catalog.schema.categorical:
-        column = catalog.items[attribute.name]
-        for value in attribute.values:
-            has = {i for i, v in column.items() if not is_missing(v) and (v == value or value in v)}
-            chosen = rng.choice(len(persons), size=min(world.amounts.genre_users, len(persons)), replace=False)
-            for number in sorted(chosen.tolist()):
-                had = set(persons[number].history)
-                sides = [[i for i in catalog.ids if i not in had and (i in has) is side] for side in (True, False)]
-                half = min(POOL // 2, *map(len, sides))
-                if half >= 5:
-                    pool = [str(i) for side in sides for i in rng.choice(side, size=half, replace=False)]
-                    text = profile_text(catalog, persons[number])
-                    marks = np.arange(2 * half) < half
-                    found.append(Edit(number, text, attribute.name, value, tuple(pool), marks))
+    for label in labels(world):
+        chosen = rng.choice(len(persons), size=min(world.amounts.genre_users, len(persons)), replace=False)
+        for number in sorted(chosen.tolist()):
+            had = set(persons[number].history)
+            sides = [[i for i in catalog.ids if i not in had and (i in label.items) is side] for side in (True, False)]
+            half = min(POOL // 2, *map(len, sides))
+            if half >= 5:
+                pool = [str(i) for side in sides for i in rng.choice(side, size=half, replace=False)]
+                text = profile_text(catalog, persons[number])
+                marks = np.arange(2 * half) < half
+                found.append(Edit(number, text, label.attribute, label.value, tuple(pool), marks))
     return found
 
 
@@ -106,22 +122,27 @@ def auc(ranked: Sequence[str], pool: Sequence[str], has: np.ndarray) -> float:
 def measure_steereval(system: System, world: World) -> Measured:
     """SteerEval's protocol on a catalogue with categories and histories.
 
-    For every category and ten people: a pool of 100 items that the person did not have, half of them with the category,
-    is ranked for the text of the person's profile, for the same text with a sentence that asks for the category, and
-    for the text with a sentence that refuses it. The text is all that a system is told. Reported is the change of the
-    area under the ROC curve with the category as label: towards = AUC(edited) - AUC(profile), away = AUC(profile) -
-    AUC(edited); both lie between -1 and 1, above 0 is obedience, and a system that ignores the edit has 0. The paper
-    uses descriptions of the films and profiles written by a language model, so its figures are comparable in
-    direction and not to the digit.
+    For every category (and, told apart as `tag_...`, every tag that `world.data` knows) and ten people: a pool of 100
+    items that the person did not have, half of them with the category, is ranked for the text of the person's profile,
+    for the same text with a sentence that asks for the category, and for the text with a sentence that refuses it. The
+    text is all that a system is told. Reported is the change of the area under the ROC curve with the category as
+    label: towards = AUC(edited) - AUC(profile), away = AUC(profile) - AUC(edited); both lie between -1 and 1, above 0
+    is obedience, and a system that ignores the edit has 0. The paper uses descriptions of the films and profiles
+    written by a language model, so its figures are comparable in direction and not to the digit.
     """
     towards: Values = {}
     away: Values = {}
     plain: Values = {}
+    tags: dict[str, Values] = {"towards": {}, "away": {}}
     for edit in edits(world):
         texts = (edit.profile, *(edit.profile + frame.format(value=edit.value) for frame in (TOWARDS, AWAY)))
         base, more, less = (
             auc(system.answer(Dialogue(text), len(world.catalog)).ids, edit.pool, edit.has) for text in texts
         )
         key = f"{edit.attribute}={edit.value}:{edit.person}"
-        plain[key], towards[key], away[key] = base, more - base, base - less
-    return Measured({"steereval/auc": plain, "steereval/towards": towards, "steereval/away": away})
+        if edit.attribute == TAG:
+            tags["towards"][key], tags["away"][key] = more - base, base - less
+        else:
+            plain[key], towards[key], away[key] = base, more - base, base - less
+    figures = {"steereval/auc": plain, "steereval/towards": towards, "steereval/away": away}
+    return Measured(figures | {f"steereval/tag_{side}": values for side, values in tags.items() if values})

@@ -50,7 +50,7 @@ class World:
         amounts: How much.
         k: Length of the answers.
         seed: Of everything that is drawn.
-        data: Folder of human dialogues, for the parts that need them.
+        data: Folder of human dialogues, or of MovieLens' tags for SteerEval's protocol.
     """
 
     catalog: Catalog

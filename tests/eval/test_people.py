@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -115,6 +117,25 @@ class TestSteerEval:
             assert not set(edit.pool) & set(persons[edit.person].history)
             for item_id, has in zip(edit.pool, edit.has, strict=True):
                 assert (edit.value in world.catalog.items.loc[item_id, "genre"]) == has
+
+    def test_tags_are_labels_of_their_own(self, world, tmp_path):
+        films = world.catalog.items.iloc[-20:]
+        names = [f"{row.title} ({row.year:.0f})" for row in films.itertuples()]
+        lines = [f'{900 + n},"{name}",Drama' for n, name in enumerate(names)]
+        (tmp_path / "movies.csv").write_text("\n".join(["movieId,title,genres", *lines]) + "\n")
+        given = [f"{1 + n % 2},{900 + n},Cult,1" for n in range(12)] + [f"1,{900 + n},getdvd,1" for n in range(15)]
+        given += [f"{n},{900 + n},Comedy,1" for n in range(15)] + ["1,900,rare,1", "2,900,rare,1"]
+        (tmp_path / "tags.csv").write_text("\n".join(["userId,movieId,tag,timestamp", *given]) + "\n")
+        tagged = dataclasses.replace(world, data=tmp_path)
+        found = [e for e in edits(tagged) if e.attribute == "tag"]
+        assert {e.value for e in found} == {"cult"}  # given by two people to ten films, and no genre
+        assert all(set(np.array(e.pool)[e.has]) <= set(films.index[:12]) for e in found)
+        system = Knows(lambda d: set(films.index[:12]) if "more cult" in d.text else set())
+        system.fit(tagged.catalog)
+        figures = measure_steereval(system, tagged).figures
+        assert min(figures["steereval/tag_towards"].values()) > 0.2
+        assert set(figures["steereval/tag_away"].values()) == {0.0}
+        assert not any(key.startswith("tag=") for key in figures["steereval/towards"])
 
     def test_profiles_name_what_was_had(self, catalog):
         person = people(catalog)[0]
