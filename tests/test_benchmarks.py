@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from benchmarks import large_model
 from benchmarks.perturbed import perturbed_rows
 from benchmarks.report import write_section
 from benchmarks.timing import in_turn, interleaved, milliseconds
 from talkwalk.index.storage import write_rows
-from tests.conftest import movie_schema
+from tests.conftest import make_language_model, movie_schema
 
 
 def test_a_section_is_replaced_and_the_others_stay(tmp_path):
@@ -79,3 +81,18 @@ def test_an_exact_index_takes_the_memory_of_its_vectors(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent)
     facts = json.loads(done.stdout)
     assert 0.9 * facts["vectors"] < facts["peak"] < 1.1 * facts["vectors"]
+
+
+def test_a_turn_of_a_random_qwen3_is_timed_after_a_thousand_tokens(monkeypatch):
+    device = torch.device("cpu")
+    monkeypatch.setattr(
+        large_model, "random_model", lambda shape, device: make_language_model()
+    )  # no model of any size is at hand
+    assert all(len(p.ids) > large_model.HISTORY for p in large_model.prompts(make_language_model(), 2))
+    monkeypatch.setitem(large_model.COPIED, "cpu", 1 << 20)
+    said = large_model.measure(device, rounds=2)
+    assert "a tiny Qwen3" in said
+    assert "1,000 tokens of history" in said
+    model = make_language_model().model
+    table = model.embed_tokens.weight
+    assert large_model.weight_bytes(model) == sum(p.nbytes for p in model.parameters()) - table.nbytes

@@ -1,0 +1,39 @@
+"""What runs on a CUDA device is what runs on a CPU: the same test on both, the first only with `make test-gpu`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModel, Qwen3Config
+
+from talkwalk.llm.language_model import LanguageModel
+from tests.conftest import make_tokenizer
+from tests.test_readers import CONFIGS, TALK, upto, whole
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
+
+
+def make_qwen3(device: str) -> LanguageModel:
+    config = CONFIGS["qwen3"][0]
+    assert isinstance(config, Qwen3Config)
+    torch.manual_seed(0)
+    model = AutoModel.from_config(config, dtype=torch.float32)
+    return LanguageModel(model.to(device), make_tokenizer(), "tiny-qwen3")
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_turn_by_turn_a_qwen3_equals_its_full_forward_on_the_cpu(device):
+    model, reference = make_qwen3(device), make_qwen3("cpu")
+    reader = model.reader()
+    for turns in range(1, len(TALK.exchanges) + 1):
+        prompt = upto(model, turns)
+        np.testing.assert_allclose(reader.read(prompt), whole(reference, prompt), atol=1e-3)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_states_for_training_are_the_same_on_every_device(device):
+    model, reference = make_qwen3(device), make_qwen3("cpu")
+    prompts = [upto(model, turns) for turns in (3, 1, 4)]
+    for here, there in zip(model.states(prompts), reference.states(prompts), strict=True):
+        np.testing.assert_allclose(here, there, atol=1e-3)
