@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
-from talkwalk.config import WalksConfig
+from talkwalk.config import ContextDropoutConfig, WalksConfig
 from talkwalk.projection import losses
 from talkwalk.projection.anchor_swap import AnchorSwaps
-from talkwalk.projection.batches import batches, same_words
+from talkwalk.projection.batches import UNALTERED, batches, same_words
 from talkwalk.projection.projection_head import CURRENT
 from talkwalk.projection.steps import Step, StepKind
 from talkwalk.projection.turns import NONE, TurnTables
 from talkwalk.projection.walks import Walker, draw_walks
 
 OLDER = Step(StepKind.DIRECTION, "older", {}, "1", "year", -1)
+
+
+def context(**shares: float) -> ContextDropoutConfig:
+    """What is altered, and nothing else."""
+    return dataclasses.replace(UNALTERED, **shares)
 
 
 @pytest.fixture
@@ -60,7 +67,7 @@ def movable(walker, space, catalog, descriptions, backend):
 
 def test_swapped_rows_keep_their_state_and_leave_their_pairs(movable):
     table, swaps = movable
-    (batch,) = batches(table, 1000, np.random.default_rng(2), torch.device("cpu"), swaps, 1.0)
+    (batch,) = batches(table, 1000, np.random.default_rng(2), torch.device("cpu"), swaps, context(swap_anchor=1.0))
     moved = batch.swapped.numpy()
     assert moved.sum() == (table.swap != NONE).sum() > 5
     own = {tuple(s): a for s, a in zip(table.states, table.anchors[:, CURRENT], strict=True)}
@@ -75,7 +82,9 @@ def test_swapped_rows_keep_their_state_and_leave_their_pairs(movable):
 def test_mixed_states_lie_between_two_wordings_of_the_same_steer(movable):
     table, swaps = movable
     table.states = np.eye(len(table), dtype=np.float32)  # shows whose state is in the mixture
-    (batch,) = batches(table, 1000, np.random.default_rng(2), torch.device("cpu"), swaps, 1.0, 1.0)
+    (batch,) = batches(
+        table, 1000, np.random.default_rng(2), torch.device("cpu"), swaps, context(swap_anchor=1.0, mix_wordings=1.0)
+    )
     mixed = 0
     for state, moved in zip(batch.states.numpy(), batch.swapped, strict=True):
         rows = np.flatnonzero(state > 1e-6)
@@ -84,14 +93,14 @@ def test_mixed_states_lie_between_two_wordings_of_the_same_steer(movable):
         assert moved or len(rows) == 1
         mixed += len(rows) == 2
     assert mixed > 5
-    (plain,) = batches(table, 1000, np.random.default_rng(2), torch.device("cpu"), swaps, 1.0, 0.0)
+    (plain,) = batches(table, 1000, np.random.default_rng(2), torch.device("cpu"), swaps, context(swap_anchor=1.0))
     assert set(plain.states.numpy().max(axis=1)) == {1.0}
 
 
 def test_retold_states_change_as_the_same_words_did(movable):
     table, swaps = movable
     table.states = np.eye(len(table), dtype=np.float32)
-    (batch,) = batches(table, 1000, np.random.default_rng(2), torch.device("cpu"), swaps, 0.0, 0.0, 1.0)
+    (batch,) = batches(table, 1000, np.random.default_rng(2), torch.device("cpu"), swaps, context(retell=1.0))
     retold = 0
     for state in batch.states.numpy():
         gone, come = np.flatnonzero(state < -1e-6), np.flatnonzero(state > 1e-6)

@@ -1064,10 +1064,13 @@ def test_a_whole_training_run(people, tmp_path, monkeypatch):
     assert {"descriptions", "contrastive_config.json", "contrastive_metrics.json"} <= names
 
 
-def test_what_is_heard_is_the_sentence_and_its_place(space):
+def test_what_is_heard_is_the_sentence_its_place_and_what_it_names(space):
     texts = ["a comedy", "older, and no horror", "a comedy"]
+    end = 24 + space.dim
     heard = space.heard(texts)
     assert heard.shape == (3, space.heard_dim)
     np.testing.assert_allclose(heard[:, :24], space.sentences.encode(texts), atol=1e-6)
-    np.testing.assert_allclose(heard[:, 24:], space.encode_text(texts), atol=1e-6)
+    np.testing.assert_allclose(heard[:, 24:end], space.encode_text(texts), atol=1e-6)
+    np.testing.assert_array_equal(heard[:, end:], space.mentions.find(texts))
+    assert heard[0, end:].sum() == 1
     np.testing.assert_allclose(space.heard(texts, keep=False), heard, atol=1e-6)

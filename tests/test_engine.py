@@ -181,23 +181,23 @@ class TestRefusals:
     def test_what_is_refused_stays_out_until_it_is_asked_for(self, recommender):
         session = recommender.session()
         hears(recommender, without=[HORROR])
-        turns = [session.say("no horror", k=4)]
+        turns = [session.say("no horror", k=3)]
         hears(recommender)
-        turns += [session.say(text, k=4) for text in ("older", "newer")]
+        turns += [session.say(text, k=3) for text in ("older", "newer")]
         hears(recommender, without=[WESTERN])
-        turns.append(session.say("and no westerns", k=4))
+        turns.append(session.say("and no westerns", k=3))
         for turn in turns:
-            assert len(turn.items) == 4
+            assert len(turn.items) == 3
             assert HORROR in turn.without
             assert "Horror" not in genres(turn)
         assert turns[-1].without == (HORROR, WESTERN)
         assert "Western" not in genres(turns[-1])
         hears(recommender, asked=[HORROR])
-        asked = session.say("horror after all", k=4)
+        asked = session.say("horror after all", k=3)
         assert asked.without == (WESTERN,)
         assert "Horror" in genres(asked)
         hears(recommender)
-        assert session.say("older", k=4).without == (WESTERN,)
+        assert session.say("older", k=3).without == (WESTERN,)
 
     def test_what_is_asked_for_and_refused_in_one_breath_stays_out(self, recommender):
         hears(recommender, asked=[HORROR], without=[HORROR])

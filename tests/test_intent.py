@@ -46,10 +46,21 @@ def test_asked_and_without_are_the_two_halves():
     with torch.no_grad():
         intent.named.bias.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0]))
         intent.spread.weight.copy_(torch.tensor([[1.0, 0.0, -1.0]]))
-    spread, asked, without, *_ = intent(torch.tensor([[5.0, 6.0, 7.0], [1.0, 0.0, 0.0]]))
+    spread, asked, without, *_ = intent(torch.tensor([[5.0, 6.0, 7.0], [1.0, 0.0, 0.0]]), torch.zeros(2, 4))
     assert spread.tolist() == [-2.0, 1.0]
     assert asked.tolist() == [[1.0, 2.0]] * 2
     assert without.tolist() == [[3.0, 4.0]] * 2
+
+
+def test_what_is_said_of_a_named_category_is_learned_for_all_of_them():
+    intent = Intent(1, 2, 0)
+    with torch.no_grad():
+        intent.named.bias.zero_()
+        intent.mentioned.bias.copy_(torch.tensor([1.0, 2.0, 10.0, 20.0]))  # wanted and refused, each last and before
+    named = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 1.0, 0.0]])  # the first value; the second, after the first
+    _, asked, without, *_ = intent(torch.zeros(2, 1), named)
+    assert asked.tolist() == [[1.0, 0.0], [2.0, 1.0]]
+    assert without.tolist() == [[10.0, 0.0], [20.0, 10.0]]
 
 
 def test_a_reading_names_the_categories_in_the_order_of_the_schema(recommender):

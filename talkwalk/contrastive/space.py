@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from talkwalk.contrastive.mentions import PLACES, Mentions, names_by_value
 from talkwalk.contrastive.metadata_encoder import MetadataEncoder
 from talkwalk.contrastive.text_encoder import SentenceEncoder, TextEncoder, clause_table
 from talkwalk.schema import Row, Schema
@@ -32,6 +33,7 @@ class Space:
         text: Learned projection of sentence embeddings.
         sentences: The frozen sentence encoder; loads itself at first use.
         shape: Constructor arguments of both networks.
+        mentions: Finds the category values that words name; by default by the names that the schema has for them.
     """
 
     schema: Schema
@@ -39,6 +41,15 @@ class Space:
     text: TextEncoder
     sentences: SentenceEncoder
     shape: dict[str, Any]
+    mentions: Mentions = field(default_factory=lambda: Mentions([]))
+
+    def __post_init__(self) -> None:
+        if len(self.mentions) != len(self.schema.category_values):
+            self.call({})
+
+    def call(self, names: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+        """Learn how people call the category values: per attribute and value, beside the schema's own names."""
+        self.mentions = Mentions(names_by_value(self.schema.category_values, names))
 
     @classmethod
     def build(cls, schema: Schema, sentences: SentenceEncoder, shape: dict[str, Any]) -> Space:
@@ -66,10 +77,12 @@ class Space:
     @property
     def heard_dim(self) -> int:
         """Width of `heard`."""
-        return int(self.shape["sentence_dim"]) + self.dim
+        return int(self.shape["sentence_dim"]) + self.dim + PLACES * len(self.mentions)
 
     def heard(self, texts: Sequence[str], *, keep: bool = True) -> np.ndarray:
-        """What the text side makes of something said, (texts, heard dim): sentence embedding and vector, side by side.
+        """What the text side makes of something said, (texts, heard dim).
+
+        Side by side: the sentence embedding, the vector in the space, and which category values are named.
 
         Args:
             texts: The words.
@@ -80,14 +93,18 @@ class Space:
         missing = [text for text in dict.fromkeys(texts) if text not in whole]
         whole.update(zip(missing, self.sentences.encode(missing, keep=keep), strict=True))
         sentences = np.stack([whole[text] for text in texts])
-        return np.concatenate([sentences, self.text.encode(table)], axis=1)
+        return np.concatenate([sentences, self.text.encode(table), self.mentions.find(texts)], axis=1)
 
     def save(self, folder: Path) -> None:
         """Write schema.yaml, space.json and two safetensors files into an existing folder."""
         self.schema.save(folder / "schema.yaml")
         if self.sentences.learned:
             self.sentences.save(folder / LEARNED)
-        settings = {"shape": self.shape, "text_encoder": LEARNED if self.sentences.learned else self.sentences.name}
+        settings = {
+            "shape": self.shape,
+            "text_encoder": LEARNED if self.sentences.learned else self.sentences.name,
+            "names": self.mentions.names,
+        }
         (folder / "space.json").write_text(json.dumps(settings, indent=2) + "\n")
         save_module(self.metadata, folder / "metadata_encoder.safetensors")
         save_module(self.text, folder / "text_encoder.safetensors")
@@ -109,6 +126,8 @@ class Space:
         learned = name == LEARNED
         sentences = SentenceEncoder(str(folder / LEARNED) if learned else name, learned=learned)
         space = cls.build(schema, sentences, settings["shape"])
+        if "names" in settings:
+            space.mentions = Mentions(settings["names"])
         load_module(space.metadata, folder / "metadata_encoder.safetensors")
         load_module(space.text, folder / "text_encoder.safetensors")
         return space

@@ -9,10 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from talkwalk.config import ContextDropoutConfig
 from talkwalk.projection.anchor_swap import Swap
 from talkwalk.projection.projection_head import CURRENT
 from talkwalk.projection.steps import StepKind
 from talkwalk.projection.turns import NONE, TurnTable, said_last
+
+UNALTERED = ContextDropoutConfig(drop_turns=0, shuffle_history=0, vary_verbosity=0, swap_anchor=0)
 
 
 class Moved(NamedTuple):
@@ -87,9 +90,7 @@ def batches(
     rng: np.random.Generator,
     device: torch.device,
     swaps: Sequence[Swap] = (),
-    share: float = 0.0,
-    mix: float = 0.0,
-    context: float = 0.0,
+    context: ContextDropoutConfig = UNALTERED,
 ) -> Iterator[Batch]:
     """Whole walks with their twins, `size` walks at a time, in random order.
 
@@ -104,9 +105,7 @@ def batches(
         rng: Chooses order and swaps.
         device: Where the tensors live.
         swaps: Other places from which each steer could have been said.
-        share: Probability that a steer or a wish is moved.
-        mix: Probability that a moved steer is mixed with another wording.
-        context: Probability that a turn is put into another context.
+        context: The probabilities of all this.
     """
     by_walk = np.split(np.arange(len(table)), np.flatnonzero(np.diff(table.walk)) + 1)
     elsewhere = _Elsewhere(table, swaps) if swaps else None
@@ -116,9 +115,9 @@ def batches(
         if elsewhere is None:
             yield Batch(table, rows, device)
             continue
-        moved = elsewhere.draw(rows, share, rng)
-        states = elsewhere.mixed(rows, moved.steers, mix, rng)
-        yield Batch(table, rows, device, moved, elsewhere.retold(states, context, rng))
+        moved = elsewhere.draw(rows, context.swap_anchor, rng)
+        states = elsewhere.mixed(rows, moved.steers, context.mix_wordings, rng)
+        yield Batch(table, rows, device, moved, elsewhere.retold(states, context.retell, rng))
 
 
 class _Elsewhere:

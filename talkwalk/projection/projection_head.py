@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from talkwalk.contrastive.mentions import PLACES
+
 CURRENT, BACK, FIRST = 0, 1, 2  # anchor slots
 SLOTS = 3
 RETURNS = (BACK, FIRST)  # slots that a person may go back to
@@ -51,16 +53,24 @@ class Intent(nn.Module):
         super().__init__()
         self.spread = nn.Linear(hidden, 1)
         self.named = nn.Linear(hidden, 2 * categories)
+        self.mentioned = nn.Linear(hidden, 2 * PLACES)
         self.moves = nn.Linear(hidden, axes)
         self.returns = nn.Linear(hidden, len(RETURNS))
-        silent = {self.spread: 0.0, self.moves: 0.0, self.named: UNSAID, self.returns: UNSAID}
+        silent = {self.spread: 0.0, self.moves: 0.0, self.named: UNSAID, self.mentioned: 0.0, self.returns: UNSAID}
         for layer, start in silent.items():  # begin by reading nothing into the words
             nn.init.zeros_(layer.weight)
             nn.init.constant_(layer.bias, start)
 
-    def forward(self, read: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """What was read (batch, hidden) to the last five fields of `Projected`."""
-        asked, without = self.named(read).chunk(2, dim=-1)
+    def forward(self, read: Tensor, mentions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """What was read (batch, hidden), and what is named (batch, places * categories), to `Projected`'s last fields.
+
+        Whether a named category is wanted or refused is learned once for all of them, besides for each.
+        """
+        named = mentions.unflatten(1, (PLACES, -1))
+        asked, without = (
+            each + (said[..., None] * named).sum(dim=1)
+            for each, said in zip(self.named(read).chunk(2, dim=-1), self.mentioned(read).chunk(2, dim=-1), strict=True)
+        )
         return self.spread(read)[:, 0], asked, without, self.moves(read), self.returns(read)
 
 
@@ -72,20 +82,22 @@ class StateNorm(nn.Module):
 
     Args:
         input_dim: Width of what is read of a turn: hidden states, and the words last said.
+        categories: Number of category values; the last channels say which are named, and are left as they are.
     """
 
     mean: Tensor
     spread: Tensor
 
-    def __init__(self, input_dim: int) -> None:
+    def __init__(self, input_dim: int, categories: int = 0) -> None:
         super().__init__()
+        self.named = input_dim - PLACES * categories  # the first of those channels
         self.register_buffer("mean", torch.zeros(input_dim))
         self.register_buffer("spread", torch.ones(input_dim))
 
     def fit(self, states: Tensor) -> None:
         """Take mean and standard deviation from states (n, input_dim)."""
-        self.mean.copy_(states.mean(dim=0))
-        self.spread.copy_(states.std(dim=0).clamp(min=1e-6))
+        self.mean[: self.named] = states[:, : self.named].mean(dim=0)
+        self.spread[: self.named] = states[:, : self.named].std(dim=0).clamp(min=1e-6)
 
     def forward(self, states: Tensor) -> Tensor:
         """States (batch, input dim), each channel with mean 0 and standard deviation 1 over the training states."""
@@ -96,7 +108,7 @@ class AbsoluteHead(nn.Module):
     """The founding two-layer head: the state alone says where to go.
 
     Args:
-        input_dim: Width of what is read of a turn: hidden states, and the words last said.
+        input_dim: Width of what is read of a turn: hidden states, and the words last said with what they name.
         dim: Dimension of the space.
         hidden: Width of the hidden layer.
         dropout: Dropout on the hidden layer.
@@ -108,16 +120,18 @@ class AbsoluteHead(nn.Module):
         self, input_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1, categories: int = 0, axes: int = 0
     ) -> None:
         super().__init__()
-        self.norm = StateNorm(input_dim)
+        self.norm = StateNorm(input_dim, categories)
         self.trunk = nn.Sequential(nn.Linear(input_dim, hidden), nn.GELU(), nn.Dropout(dropout))
         self.place = nn.Linear(hidden, dim)
         self.intent = Intent(hidden, categories, axes)
 
     def forward(self, states: Tensor, anchors: Tensor) -> Projected:
         """States (batch, input dim) to positions; anchors (batch, slots, dim) are not used."""
-        read = self.trunk(self.norm(states))
+        seen = self.norm(states)
+        read = self.trunk(seen)
         positions = F.normalize(self.place(read), dim=-1)
-        return Projected(positions, anchors.new_zeros(anchors.shape[:2]), *self.intent(read))
+        intent = self.intent(read, seen[:, self.norm.named :])
+        return Projected(positions, anchors.new_zeros(anchors.shape[:2]), *intent)
 
 
 class AnchoredHead(nn.Module):
@@ -132,7 +146,7 @@ class AnchoredHead(nn.Module):
     stands: leaving a category needs to know which one to leave.
 
     Args:
-        input_dim: Width of what is read of a turn: hidden states, and the words last said.
+        input_dim: Width of what is read of a turn: hidden states, and the words last said with what they name.
         dim: Dimension of the space.
         hidden: Width of the hidden layer.
         dropout: Dropout on the hidden layer.
@@ -146,7 +160,7 @@ class AnchoredHead(nn.Module):
         self, input_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1, categories: int = 0, axes: int = 0
     ) -> None:
         super().__init__()
-        self.norm = StateNorm(input_dim)
+        self.norm = StateNorm(input_dim, categories)
         self.trunk = nn.Sequential(nn.Linear(input_dim, hidden), nn.GELU(), nn.Dropout(dropout))
         self.gates = nn.Linear(hidden, SLOTS)
         self.delta = nn.Sequential(nn.Linear(hidden + dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
@@ -164,10 +178,11 @@ class AnchoredHead(nn.Module):
 
         An absent anchor is a zero vector.
         """
-        read = self.trunk(self.norm(states))
+        seen = self.norm(states)
+        read = self.trunk(seen)
         gates = torch.sigmoid(self.gates(read))  # (batch, slots)
         delta = self.delta(torch.cat([read, anchors[:, CURRENT]], dim=-1))
-        spread, asked, without, moves, returns = self.intent(read)
+        spread, asked, without, moves, returns = self.intent(read, seen[:, self.norm.named :])
         walked = F.normalize((gates[..., None] * anchors).sum(dim=1) + moves @ self.axes + delta, dim=-1)
         back = torch.sigmoid(returns) * (anchors[:, RETURNS].norm(dim=-1) > 0)  # nowhere to go back to: walk on
         stay = (1 - back.sum(dim=1, keepdim=True)).clamp(min=0)

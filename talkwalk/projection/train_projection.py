@@ -127,11 +127,7 @@ def fit(
             modules.train()
             history: dict[str, list[float]] = {}
             rng = np.random.default_rng([seed, epoch])
-            context = config.context
-            drawn = batches(
-                table, config.batch_size, rng, device, swaps, context.swap_anchor, context.mix_wordings, context.retell
-            )
-            for batch in drawn:
+            for batch in batches(table, config.batch_size, rng, device, swaps, config.context):
                 terms = loss_terms(head, decoder, batch, config)
                 loss = torch.stack([weight[name] * term for name, term in terms.items()]).sum()
                 optimizer.zero_grad()
@@ -172,6 +168,7 @@ def prepare(config: ProjectionConfig, backend: HiddenStateBackend) -> Material:
     holdout = space_holdout(Path(config.space))
     descriptions = load_descriptions(config.descriptions, catalog.schema)
     language = load_steering(config.descriptions, catalog.schema)
+    space.call({name: category.names for name, category in language.categories.items()})
     rng = np.random.default_rng(config.seeds[0])
     words = descriptions.part(Split.TRAIN, test=holdout.wordings, valid=holdout.valid)
     walker = Walker(

@@ -1,0 +1,73 @@
+"""Which categories a text names: the words themselves, where a sentence embedding only knows what they are about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+WORD = re.compile(r"[^\W_]+")
+PART = re.compile(r"[.,;:!?()]+|\bbut\b", re.IGNORECASE)  # what is said of a name reaches as far as these
+PLACES = 2  # the last part of a text that names anything, and the parts before it
+
+
+class Mentions:
+    """Finds the names of category values in texts; whether they are wanted is for a head to read.
+
+    Names match whole words, in either case, singular or plural. The longest name counts: "soft rock" names no "rock".
+    The last part of a text that names anything is kept apart from what came before: of "I like comedies, but no horror"
+    one is wanted and the other is not.
+
+    Args:
+        names: Per value how people call it; a value without names is never found.
+    """
+
+    def __init__(self, names: Sequence[Sequence[str]]) -> None:
+        self.names = [tuple(value) for value in names]
+        self._values: dict[tuple[str, ...], set[int]] = {}
+        for value, called in enumerate(self.names):
+            for words in filter(None, map(words_of, called)):
+                self._values.setdefault(words, set()).add(value)
+        self._longest = max(map(len, self._values), default=0)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def find(self, texts: Sequence[str]) -> np.ndarray:
+        """1.0 where a text names a value, float32 (texts, places * values): all values named last, then all before."""
+        found = np.zeros((len(texts), PLACES, len(self)), dtype=np.float32)
+        for row, text in enumerate(texts):
+            parts = [named for part in PART.split(text) if (named := self._named(words_of(part)))]
+            for place, several in enumerate((parts[-1:], parts[:-1])):
+                found[row, place, sorted(set[int]().union(*several))] = 1.0
+        return found.reshape(len(texts), PLACES * len(self))
+
+    def _named(self, words: tuple[str, ...]) -> set[int]:
+        found: set[int] = set()
+        start = 0
+        while start < len(words):
+            lengths = range(min(self._longest, len(words) - start), 0, -1)
+            here = next((n for n in lengths if words[start : start + n] in self._values), 0)
+            found |= self._values.get(words[start : start + here], set())
+            start += max(here, 1)
+        return found
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """Words in lower case and in the singular, as far as English spelling goes: "Kids' comedies" is kid, comedy."""
+    words = WORD.findall(text.casefold().replace("'s", "").replace("’s", ""))
+    return tuple(map(_singular, words))
+
+
+def _singular(word: str) -> str:
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 3 else word
+
+
+def names_by_value(
+    values: Sequence[tuple[str, str]], names: Mapping[str, Mapping[str, Sequence[str]]]
+) -> list[tuple[str, ...]]:
+    """Per (attribute, value) its own name, and what `names` calls it."""
+    return [tuple(dict.fromkeys([value, *names.get(name, {}).get(value, ())])) for name, value in values]
