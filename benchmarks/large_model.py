@@ -32,6 +32,7 @@ TINY = {
     "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 4, "num_attention_heads": 4,
     "num_key_value_heads": 2, "head_dim": 32, "vocab_size": 49152,
 }  # fmt: skip
+WARM_UP = 3  # turns that are not counted
 HISTORY = 1000  # tokens that are in the cache before a turn
 COPIED = {"cuda": 1 << 32, "cpu": 1 << 28}  # bytes copied to measure the bandwidth, more than any cache holds
 
@@ -62,10 +63,10 @@ def prompts(model: LanguageModel, count: int) -> Iterator[Prompt]:
 def turn_seconds(model: LanguageModel, rounds: int) -> np.ndarray:
     """Seconds of the last turn after a history that is in the cache, (rounds,)."""
     reader, times = model.reader(), []
-    for number, prompt in enumerate(prompts(model, rounds + 3)):
+    for number, prompt in enumerate(prompts(model, rounds + WARM_UP)):
         start = time.perf_counter()
         reader.read(prompt)  # ends with the state on the host: nothing is still being computed
-        if number >= 3:
+        if number >= WARM_UP:
             times.append(time.perf_counter() - start)
     return np.array(times)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -51,7 +52,7 @@ ROUNDS = 5
 
 def in_new_process(code: str) -> dict[str, float]:
     """What a script printed as JSON, run by a Python of its own."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout)  # type: ignore[no-any-return]
 
 
@@ -77,10 +78,12 @@ def measure(rounds: int) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, and write the section "Start-up"."""
-    path = Path((arguments or sys.argv[1:] or [REPORT])[0])
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--out", type=Path, default=REPORT)
+    options = parser.parse_args(arguments)
     body = measure(ROUNDS)
     print(body)
-    write_section("Start-up", "python -m benchmarks.startup", body, path=path)
+    write_section("Start-up", "python -m benchmarks.startup", body, path=options.out)
 
 
 if __name__ == "__main__":

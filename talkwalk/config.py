@@ -429,8 +429,9 @@ class EvalConfig:
     Attributes:
         bundle: Name or folder of the bundle that TalkWalk and the rivals with a trained space use.
         catalog: What is recommended: name or folder of a catalogue, "redial" or "cpcd"; empty for the bundle's own.
-        data: Folder of the files of ReDial or CPCD; on a catalogue of films, of MovieLens' `movies.csv` and `tags.csv`,
-            so that SteerEval's protocol knows tags.
+        data: Folder of the files of ReDial or CPCD.
+        tags: Folder of a MovieLens release with `movies.csv` and `tags.csv`, so that SteerEval's protocol knows tags;
+            empty for none.
         descriptions: Folder of description files, with the steering language; empty for the bundle's own copy.
         out: Folder for the report and for what was measured so far.
         systems: What is compared, ours first: names in `talkwalk.eval.rivals.registry`, folders of trained variants, or
@@ -460,6 +461,7 @@ class EvalConfig:
     bundle: str = MISSING
     catalog: str = ""
     data: str = ""
+    tags: str = ""
     descriptions: str = MISSING
     out: str = MISSING
     systems: list[str] = MISSING

@@ -13,7 +13,7 @@ import torch
 
 from talkwalk.bundle import Bundle, LanguageModelId
 from talkwalk.contrastive.descriptions import Descriptions
-from talkwalk.contrastive.space import Space
+from talkwalk.contrastive.space import SHORT, Space, shorten
 from talkwalk.contrastive.text_encoder import SentenceEncoder
 from talkwalk.engine.recommender import Recommender
 from talkwalk.index.catalog import Catalog
@@ -205,6 +205,7 @@ def make_space(catalog: Catalog) -> Space:
     space = Space.build(catalog.schema, HashedSentences(), shape)
     space.metadata.eval()
     space.text.eval()
+    shorten(space.text, SHORT)
     return space
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -11,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import large_model
+from benchmarks import large_model, startup, training
 from benchmarks.perturbed import perturbed_rows
 from benchmarks.report import write_section
 from benchmarks.timing import in_turn, interleaved, milliseconds
 from talkwalk.index.storage import write_rows
+from talkwalk.projection.turns import TurnTable
 from tests.conftest import make_language_model, movie_schema
 
 
@@ -96,3 +98,19 @@ def test_a_turn_of_a_random_qwen3_is_timed_after_a_thousand_tokens(monkeypatch):
     model = make_language_model().model
     table = model.embed_tokens.weight
     assert large_model.weight_bytes(model) == sum(p.nbytes for p in model.parameters()) - table.nbytes
+
+
+def test_a_repeated_table_keeps_its_pairs_within_each_copy():
+    turns, walks = 5, np.array([0, 0, 1, 1, 1])
+    table = {f.name: np.zeros((turns, 1), dtype=np.float32) for f in dataclasses.fields(TurnTable)}
+    table |= {name: [name] * turns for name in ("steps", "seen", "starts")}
+    table |= {"walk": walks, "before": np.array([-1, 0, -1, 2, -1]), "twin": np.array([-1, -1, -1, 4, -1])}
+    longer = training.repeated(TurnTable(**table), 8)
+    assert longer.walk.tolist() == [0, 0, 1, 1, 1, 2, 2, 3, 3, 3]  # cut after a whole walk
+    assert longer.before.tolist() == [-1, 0, -1, 2, -1, -1, 5, -1, 7, -1]
+    assert longer.twin.tolist() == [-1, -1, -1, 4, -1, -1, -1, -1, 9, -1]
+    assert len(longer.steps) == len(longer.states) == 10
+
+
+def test_a_script_tells_its_figures():
+    assert startup.in_new_process("import json; print(json.dumps({'a': 1.5}))") == {"a": 1.5}

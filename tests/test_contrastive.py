@@ -41,7 +41,10 @@ from talkwalk.contrastive.sampler import DistinctBatches
 from talkwalk.contrastive.smoothing import along_axis, move_along, ordered_columns, parallel_loss, smoothing_loss
 from talkwalk.contrastive.space import Space, pick_device
 from talkwalk.contrastive.text_encoder import (
+    FAINT,
     MAX_CLAUSES,
+    SAID,
+    TOPICS,
     ClauseTable,
     SentenceEncoder,
     TextEncoder,
@@ -94,6 +97,11 @@ def gelu(x: float) -> float:
 def dense(layer: nn.Linear, x: list[float]) -> list[float]:
     rows = zip(layer.weight.tolist(), layer.bias.tolist(), strict=True)
     return [sum(w * v for w, v in zip(weights, x, strict=True)) + bias for weights, bias in rows]
+
+
+def softmax(x: list[float]) -> list[float]:
+    powers = [math.exp(v - max(x)) for v in x]
+    return [p / sum(powers) for p in powers]
 
 
 def normalized(x: list[float]) -> list[float]:
@@ -166,12 +174,35 @@ def test_text_encoder_against_a_slow_loop():
     torch.manual_seed(0)
     encoder, vectors = TextEncoder(4, 3, hidden=5).eval(), torch.randn(4, 4)
     owners = torch.tensor([0, 0, 1, 2])
-    clause, (first, _, last) = encoder.clause[1], encoder.join
+    clause, (first, _, last) = encoder.clause[0], encoder.join
     for i, vector in enumerate(encoder(vectors, owners, 3)):
-        read = [[gelu(v) for v in dense(clause, x.tolist())] for x in vectors[owners == i]]
+        seen = [x.tolist() for x in vectors[owners == i]]
+        read = [[gelu(v) for v in dense(clause, x)] for x in seen]
         summed = [sum(column) for column in zip(*read, strict=True)]
-        expected = normalized(dense(last, [gelu(v) for v in dense(first, summed)]))
+        shares = [softmax(dense(encoder.topic, x)) for x in seen]
+        said = [dense(encoder.said, r) for r in read]
+        weights = [sum(column) for column in zip(*shares, strict=True)]
+        spoken = [w / (w + FAINT) for w in weights]
+        means = [
+            sum(share[topic] * words[j] for share, words in zip(shares, said, strict=True)) / (weight + FAINT)
+            for topic, weight in enumerate(weights)
+            for j in range(SAID)
+        ]
+        expected = normalized(dense(last, [gelu(v) for v in dense(first, summed + spoken + means)]))
         assert vector.tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def test_what_is_said_twice_of_one_topic_is_averaged():
+    torch.manual_seed(0)
+    encoder = TextEncoder(4, 3, hidden=5).eval()
+    with torch.no_grad():
+        encoder.join[0].weight[:, :5] = 0.0  # the sum
+        encoder.topic.weight.zero_()
+        encoder.topic.bias.copy_(torch.eye(TOPICS)[2] * 1e4)  # all is of one topic
+    once, again = torch.randn(1, 4), torch.zeros(20, dtype=torch.int64)
+    torch.testing.assert_close(
+        encoder(once.repeat(20, 1), again, 1), encoder(once.repeat(10, 1), again[:10], 1), atol=5e-3, rtol=0
+    )
 
 
 def test_the_order_of_clauses_does_not_matter():
@@ -917,7 +948,11 @@ def test_a_missing_file_is_named(space, tmp_path, name):
 def test_a_damaged_file_is_named(space, tmp_path, name, damage):
     space.save(tmp_path)
     (tmp_path / name).write_bytes(damage((tmp_path / name).read_bytes()))
-    wanted = "metadata_encoder.safetensors is damaged or belongs to another schema" if name == "schema.yaml" else name
+    wanted = (
+        "metadata_encoder.safetensors is damaged or belongs to another schema or version"
+        if name == "schema.yaml"
+        else name
+    )
     with pytest.raises(ValueError, match=wanted):
         Space.load(tmp_path)
 

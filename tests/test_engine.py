@@ -179,6 +179,7 @@ def genres(turn: Turn) -> set[str]:
 
 class TestRefusals:
     def test_what_is_refused_stays_out_until_it_is_asked_for(self, recommender):
+        # three at a time: after more turns of four, fewer than four films without either genre are left unseen
         session = recommender.session()
         hears(recommender, without=[HORROR])
         turns = [session.say("no horror", k=3)]

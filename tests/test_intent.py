@@ -11,7 +11,7 @@ import torch
 from talkwalk.engine.diversity import HEARD, spoken_spread
 from talkwalk.projection import losses
 from talkwalk.projection.losses import named_categories, wanted_spread
-from talkwalk.projection.projection_head import BACK, SLOTS, UNSAID, Intent, build_head
+from talkwalk.projection.projection_head import BACK, HEADS, SLOTS, UNSAID, Intent, build_head
 from talkwalk.projection.steps import FULL, Step, StepKind, moves_of
 
 KINDS = ("anchored", "absolute")
@@ -61,6 +61,26 @@ def test_what_is_said_of_a_named_category_is_learned_for_all_of_them():
     _, asked, without, *_ = intent(torch.zeros(2, 1), named)
     assert asked.tolist() == [[1.0, 0.0], [2.0, 1.0]]
     assert without.tolist() == [[10.0, 0.0], [20.0, 10.0]]
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_what_is_named_reaches_the_intent_as_it_is(kind):
+    head = build_head(kind, 3 + 2 * 4, 6, hidden=8, dropout=0.0, categories=4).eval()
+    states = torch.randn(9, 3 + 2 * 4)
+    states[:, 3:] = 0.0
+    head.norm.fit(states)
+    states[0, 3 + 1] = 1.0  # the second value, last
+    states[1, 3 + 4 + 2] = 1.0  # the third, before
+    with torch.no_grad():
+        head.intent.mentioned.bias.copy_(torch.tensor([9.0, 5.0, 0.0, 0.0]))
+    asked = head(states, torch.zeros(9, SLOTS, 6)).asked - UNSAID
+    assert asked[:2].tolist() == [[0.0, 9.0, 0.0, 0.0], [0.0, 0.0, 5.0, 0.0]]
+    assert not asked[2:].any()
+
+
+def test_a_head_without_room_for_what_is_named_is_refused():
+    with pytest.raises(ValueError, match="2 channels per category, got 7 for 4"):
+        build_head("anchored", 7, 6, hidden=8, dropout=0.0, categories=4)
 
 
 def test_a_reading_names_the_categories_in_the_order_of_the_schema(recommender):

@@ -6,17 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from talkwalk.contrastive.mentions import Mentions, names_by_value, words_of
 from talkwalk.contrastive.space import Space
 
 NAMES = [
-    ("Comedy", "funny films"),
-    ("Sci-Fi", "science fiction"),
-    ("rock",),
-    ("soft rock",),
-    ("Children's", "kids' films"),
-]
+    ("Comedy", "funny films"), ("Sci-Fi", "science fiction"), ("rock",), ("soft rock",), ("Children's", "kids' films"),
+    ("Horror", "scary movies"), ("Clothing, Shoes & Jewelry",), ("clothing",),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -30,6 +28,10 @@ NAMES = [
         ("soft rock, or just rock", [2, 3]),
         ("kids’ films", [4]),
         ("something for children", [4]),
+        ("a scary movie", [5]),
+        ("'soft rock' or \"sci-fi\"", [1, 3]),
+        ("clothing, shoes & jewelry", [6]),  # a name may hold a comma
+        ("clothing, shoes", [7]),
         ("rocky roads and sciences", []),
         ("", []),
     ],
@@ -65,6 +67,7 @@ def test_no_names_find_nothing() -> None:
 
 def test_words_lose_case_marks_and_plural_s() -> None:
     assert words_of("The boss's stories: 2 Westerns, glass!") == ("the", "boss", "story", "2", "western", "glass")
+    assert words_of("zombies and a zombie") == ("zomby", "and", "a", "zomby")
 
 
 def test_a_value_is_called_by_its_own_name_too() -> None:
@@ -72,9 +75,21 @@ def test_a_value_is_called_by_its_own_name_too() -> None:
     assert names_by_value(values, {"genre": {"War": ["war films"]}}) == [("War", "war films"), ("Western",)]
 
 
+@pytest.mark.parametrize("domain", ["movies", "music", "games", "shop"])
+def test_every_name_of_the_shipped_language_finds_its_value(domain: str) -> None:
+    file = Path(__file__).parent.parent / "data" / "descriptions" / "steering" / f"{domain}.yaml"
+    categories = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)["categories"]
+    values = [(attribute, value) for attribute, fields in categories.items() for value in fields["names"]]
+    names = [categories[attribute]["names"][value] for attribute, value in values]
+    mentions = Mentions(names)
+    for number, called in enumerate(names):
+        found = mentions.find([f"no {name}, please" for name in called])[:, : len(names)]
+        assert found[:, number].all(), values[number]
+
+
 def test_a_space_keeps_its_names(space: Space, tmp_path: Path) -> None:
     attribute, value = space.schema.category_values[0]
-    space.call({attribute: {value: ["what nobody else says"]}})
+    space.learn_names({attribute: {value: ["what nobody else says"]}})
     space.save(tmp_path)
     loaded = Space.load(tmp_path)
     assert loaded.mentions.find(["what nobody else says", "nothing"])[:, 0].tolist() == [1.0, 0.0]

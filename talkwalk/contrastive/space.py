@@ -20,6 +20,7 @@ from talkwalk.contrastive.metadata_encoder import MetadataEncoder
 from talkwalk.contrastive.text_encoder import SentenceEncoder, TextEncoder, clause_table
 from talkwalk.schema import Row, Schema
 
+SHORT = torch.float16  # of the text projection on disk: half the size, and training computes in no more
 LEARNED = "sentence_encoder"  # subfolder of a sentence encoder that was trained with the space
 
 
@@ -45,10 +46,10 @@ class Space:
 
     def __post_init__(self) -> None:
         if len(self.mentions) != len(self.schema.category_values):
-            self.call({})
+            self.learn_names({})
 
-    def call(self, names: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
-        """Learn how people call the category values: per attribute and value, beside the schema's own names."""
+    def learn_names(self, names: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+        """Take how people call the category values, per attribute and value, beside the schema's own names."""
         self.mentions = Mentions(names_by_value(self.schema.category_values, names))
 
     @classmethod
@@ -96,7 +97,10 @@ class Space:
         return np.concatenate([sentences, self.text.encode(table), self.mentions.find(texts)], axis=1)
 
     def save(self, folder: Path) -> None:
-        """Write schema.yaml, space.json and two safetensors files into an existing folder."""
+        """Write schema.yaml, space.json and two safetensors files into an existing folder.
+
+        The text projection is written in half precision; after training its weights are no longer than that.
+        """
         self.schema.save(folder / "schema.yaml")
         if self.sentences.learned:
             self.sentences.save(folder / LEARNED)
@@ -107,7 +111,7 @@ class Space:
         }
         (folder / "space.json").write_text(json.dumps(settings, indent=2) + "\n")
         save_module(self.metadata, folder / "metadata_encoder.safetensors")
-        save_module(self.text, folder / "text_encoder.safetensors")
+        save_module(self.text, folder / "text_encoder.safetensors", SHORT)
 
     @classmethod
     def load(cls, folder: Path) -> Space:
@@ -148,9 +152,16 @@ def read_json(path: Path) -> dict[str, Any]:
     return data
 
 
-def save_module(module: nn.Module, path: Path) -> None:
-    """Write the weights as safetensors."""
-    save_file({name: tensor.contiguous().cpu() for name, tensor in module.state_dict().items()}, path)
+def save_module(module: nn.Module, path: Path, dtype: torch.dtype = torch.float32) -> None:
+    """Write the weights as safetensors, in a shorter type if one is given (see `shorten`)."""
+    save_file({name: tensor.to(dtype).contiguous().cpu() for name, tensor in module.state_dict().items()}, path)
+
+
+@torch.no_grad()
+def shorten(module: nn.Module, dtype: torch.dtype) -> None:
+    """Round the weights to what `dtype` holds, so that what is measured is what is saved."""
+    for parameter in module.parameters():
+        parameter.copy_(parameter.to(dtype))
 
 
 def load_module(module: nn.Module, path: Path) -> None:
@@ -162,7 +173,9 @@ def load_module(module: nn.Module, path: Path) -> None:
     try:
         module.load_state_dict(load_file(path), strict=True)
     except (SafetensorError, RuntimeError) as error:
-        raise ValueError(f"{path} is damaged or belongs to another schema: {error}") from error
+        raise ValueError(
+            f"{path} is damaged or belongs to another schema or version, train or download it again: {error}"
+        ) from error
     module.eval()
 
 

@@ -128,6 +128,9 @@ def _locate(name: str) -> str:
 
 CLAUSE = re.compile(r"\s*[,;.!?]\s+|\s+-\s+|[.!?]+$")
 MAX_CLAUSES = 64
+TOPICS = 16  # that clauses are dealt to
+SAID = 64  # width of what a clause says of its topics
+FAINT = 0.1  # clauses; a topic that less is said of is hardly there
 
 
 def clauses(text: str) -> list[str]:
@@ -168,19 +171,24 @@ class TextEncoder(nn.Module):
     """Learned projection of frozen sentence embeddings into the space.
 
     A sentence encoder blurs a long list of wishes into one vector, so each clause is embedded by itself and a sum
-    over clauses joins them (Deep Sets, Zaheer et al. 2017, arXiv 1703.06114).
+    over clauses joins them (Deep Sets, Zaheer et al. 2017, arXiv 1703.06114). Beside the sum, every clause is dealt to
+    learned topics, and each topic's clauses are averaged: there, what is said three times of one thing hardly weighs
+    more than what is said once of another (soft assignment as in NetVLAD, Arandjelovic et al. 2016, arXiv 1511.07247).
 
     Args:
         sentence_dim: Dimension of the sentence embeddings.
         dim: Dimension of the space.
-        hidden: Width of the sum and of the hidden layer behind it.
+        hidden: Width of the sum, and of the hidden layer behind sum and topics.
         dropout: Share of a sentence embedding's entries that training drops.
     """
 
     def __init__(self, sentence_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1) -> None:
         super().__init__()
-        self.clause = nn.Sequential(nn.Dropout(dropout), nn.Linear(sentence_dim, hidden), nn.GELU())
-        self.join = nn.Sequential(nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, dim))
+        self.drop = nn.Dropout(dropout)
+        self.clause = nn.Sequential(nn.Linear(sentence_dim, hidden), nn.GELU())
+        self.topic = nn.Linear(sentence_dim, TOPICS)
+        self.said = nn.Linear(hidden, SAID)
+        self.join = nn.Sequential(nn.Linear(hidden + TOPICS * (SAID + 1), hidden), nn.GELU(), nn.Linear(hidden, dim))
 
     def forward(self, vectors: Tensor, owners: Tensor, count: int) -> Tensor:
         """Clause embeddings to unit vectors of their texts, (count, dim).
@@ -190,9 +198,18 @@ class TextEncoder(nn.Module):
             owners: Which text each clause belongs to, 0 to count - 1, (clauses,).
             count: Number of texts.
         """
-        read = self.clause(vectors)  # (clauses, hidden)
-        summed = read.new_zeros(count, read.shape[-1]).index_add(0, owners, read)
-        return F.normalize(self.join(summed).float(), dim=-1)
+        seen = self.drop(vectors)
+        read = self.clause(seen)  # (clauses, hidden)
+        share = torch.softmax(self.topic(seen).float(), dim=-1).to(read.dtype)  # (clauses, topics)
+        dealt = (share[:, :, None] * self.said(read)[:, None, :]).flatten(1)  # (clauses, topics * said)
+        parts = torch.cat([read, share, dealt], dim=1)
+        summed, weight, topics = (
+            read.new_zeros(count, parts.shape[1]).index_add(0, owners, parts)
+            .split([read.shape[1], TOPICS, TOPICS * SAID], dim=1)
+        )  # fmt: skip
+        spoken = weight / (weight + FAINT)
+        means = (topics.unflatten(1, (TOPICS, SAID)) / (weight + FAINT)[..., None]).flatten(1)
+        return F.normalize(self.join(torch.cat([summed, spoken, means], dim=1)).float(), dim=-1)
 
     @torch.inference_mode()
     def encode(self, table: ClauseTable) -> np.ndarray:

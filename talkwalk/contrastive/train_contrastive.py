@@ -30,7 +30,7 @@ from talkwalk.contrastive.neighbours import draw_neighbours, neighbour_loss
 from talkwalk.contrastive.processes import Processes
 from talkwalk.contrastive.sampler import DistinctBatches
 from talkwalk.contrastive.smoothing import move_along, ordered_columns, parallel_loss, smoothing_loss
-from talkwalk.contrastive.space import Space, has_bf16, pick_device
+from talkwalk.contrastive.space import SHORT, Space, has_bf16, pick_device, shorten
 from talkwalk.contrastive.tastes import Tastes, taste_batch, taste_loss, tastes_of, training_ratings
 from talkwalk.contrastive.text_encoder import SentenceEncoder, clause_table
 from talkwalk.contrastive.validation import axis_reports, top1
@@ -324,6 +324,7 @@ def train(config: ContrastiveConfig) -> dict[str, dict[str, float]]:
         with processes.first_alone():
             data = prepare(catalog, descriptions, space, config, seed)
         fit(space, data, config, seed, out / f"seed-{seed}")
+        shorten(space.text, SHORT)
         runs.append(evaluate(space, catalog, descriptions, config, seed))
         log.info("seed %d: %s", seed, {name: round(value, 3) for name, value in runs[-1].items()})
         if seed == config.seeds[0] and processes.writes:

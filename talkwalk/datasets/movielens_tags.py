@@ -15,8 +15,8 @@ PEOPLE = 2  # who must have given it: one person's shelf marks ("getdvd") mean n
 def tagged_items(folder: str | Path, catalog: Catalog, *, least: int = LEAST) -> dict[str, set[str]]:
     """Ids of the catalogue's films by tag in lower case, for the tags that two people gave and `least` films have.
 
-    Releases number films differently, so films are matched by title and year. A tag that is a category of the catalogue
-    is left out: it is measured as one.
+    Releases number films differently, so films are matched by title and year; of two alike the first counts. A tag that
+    is spelt like a category of the catalogue is left out: it is measured as one.
 
     Args:
         folder: Where `movies.csv` and `tags.csv` of MovieLens latest-small, latest, 25M or 32M are.
@@ -25,21 +25,26 @@ def tagged_items(folder: str | Path, catalog: Catalog, *, least: int = LEAST) ->
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If a file has not the publisher's columns, or the catalogue's items have no title and year.
+        ValueError: If a file has not the publisher's columns, the catalogue's items have no title and year, or none of
+            them is in `movies.csv`.
     """
     for column in ("title", "year"):
         if column not in catalog.items:
             raise ValueError(f"tagged films are found by title and year, the catalogue has no {column!r}")
     known = zip(catalog.ids, catalog.items["title"], catalog.items["year"].astype(float), strict=True)
-    films = {_name(str(title), year): item_id for item_id, title, year in known}
+    films: dict[tuple[str, float], str] = {}
+    for item_id, title, year in known:
+        films.setdefault(_name(str(title), year), item_id)
     movies, tags = (read_table(find_table(Path(folder), name)) for name in ("movies.csv", "tags.csv"))
     check_columns(movies, ("movieId", "title"), where=f"{folder}: movies.csv")
     check_columns(tags, ("userId", "movieId", "tag"), where=f"{folder}: tags.csv")
     ours: dict[object, str] = {}
     for number, text in zip(movies["movieId"], movies["title"], strict=True):
         title, year = split_title(str(text))
-        if (found := films.get(_name(straight(title), year))) is not None:
+        if (found := films.get(_name(title, year))) is not None:
             ours[number] = found
+    if not ours:
+        raise ValueError(f"{folder}: movies.csv must list films of the catalogue, got none with its titles and years")
     categories = {value.casefold() for _, value in catalog.schema.category_values}
     tagged: dict[str, set[str]] = {}
     said_by: dict[str, set[object]] = {}
@@ -52,4 +57,4 @@ def tagged_items(folder: str | Path, catalog: Catalog, *, least: int = LEAST) ->
 
 
 def _name(title: str, year: float) -> tuple[str, float]:
-    return title.strip().casefold(), year
+    return straight(title.strip()).casefold(), year

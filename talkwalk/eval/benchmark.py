@@ -17,9 +17,10 @@ from omegaconf import DictConfig
 
 from talkwalk.config import CONFIG_DIR, EvalConfig, register, to_object
 from talkwalk.datasets.cpcd import cpcd_catalog
+from talkwalk.datasets.movielens_tags import tagged_items
 from talkwalk.datasets.redial import redial_catalog
 from talkwalk.datasets.resolve import open_catalog
-from talkwalk.eval.parts import ASKED, HUMAN, PARTS, SIMULATED, parts_for
+from talkwalk.eval.parts import ASKED, HUMAN, PARTS, SIMULATED, STEEREVAL, parts_for
 from talkwalk.eval.report import ORACLE, Report, build_report
 from talkwalk.eval.results import Result, rounded
 from talkwalk.eval.rivals.registry import Parts, open_system
@@ -57,7 +58,8 @@ def world_of(config: EvalConfig, parts: Parts) -> World:
     catalog = _catalog(config, parts)
     unseen = None if config.catalog in HUMAN else unseen_by(parts.bundle, catalog, config.descriptions)
     data = Path(config.data) if config.data else None
-    return World(catalog, unseen, amounts_of(config), config.k, config.seed, data)
+    tags = tagged_items(config.tags, catalog) if config.tags else None
+    return World(catalog, unseen, amounts_of(config), config.k, config.seed, data, tags)
 
 
 def _catalog(config: EvalConfig, parts: Parts) -> Catalog:
@@ -85,13 +87,16 @@ def fingerprint(world: World, parts: Parts) -> dict[str, Any]:
         "amounts": {name: n for name, n in asdict(world.amounts).items() if name not in own},
         "k": world.k,
         "seed": world.seed,
-        "data": str(world.data or ""),
     }
 
 
 def settings_of(part: str, world: World, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What a kept result of one part must agree with: the common settings, and the amounts that are its own."""
-    return {**settings, **{name: getattr(world.amounts, name) for name in OWN_AMOUNTS.get(part, ())}}
+    """What a kept result of one part must agree with: the common settings, and what is its own."""
+    own: dict[str, Any] = {name: getattr(world.amounts, name) for name in OWN_AMOUNTS.get(part, ())}
+    if part == STEEREVAL and world.tags:
+        said = json.dumps({tag: sorted(ids) for tag, ids in world.tags.items()}, sort_keys=True)
+        own["tags"] = hashlib.sha256(said.encode()).hexdigest()[:16]
+    return {**settings, **own}
 
 
 def made_of(name: str) -> str:

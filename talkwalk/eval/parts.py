@@ -16,14 +16,14 @@ from talkwalk.eval.world import Measured, World
 from talkwalk.schema import unknown
 
 Part = Callable[[System, World], Measured]
-SIMULATED, ASKED = "simulated", "asked"
+SIMULATED, ASKED, STEEREVAL = "simulated", "asked", "steereval"
 PARTS: dict[str, Part] = {
     SIMULATED: measure_simulated,
     "live": measure_live,
     ASKED: measure_asked,
     "people": measure_people,
     "space": measure_space,
-    "steereval": measure_steereval,
+    STEEREVAL: measure_steereval,
     "redial": measure_redial,
     "cpcd": measure_cpcd,
 }
@@ -51,5 +51,5 @@ def parts_for(catalog: str, world: World, chosen: list[str], *, quick: bool) -> 
         return [catalog]
     found = [SIMULATED, "live", ASKED, "space"]
     if people(world.catalog):
-        found += ["people"] if quick else ["people", "steereval"]
+        found += ["people"] if quick else ["people", STEEREVAL]
     return found

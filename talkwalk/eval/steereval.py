@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from talkwalk.datasets.movielens_tags import tagged_items
 from talkwalk.eval.judge import Values
 from talkwalk.eval.people import Person, people
 from talkwalk.eval.system import Dialogue, System
@@ -20,16 +19,23 @@ POOL = 100  # items that are ranked, half of them with the category where there 
 FAVOURITES = 3  # categories and titles that a profile names
 TOWARDS = " I would like to see more {value}."
 AWAY = " I do not want to see any {value}."
-TAG = "tag"
 PLACE = 6  # of this part's draws
 
 
 class Label(NamedTuple):
-    """What is steered towards or away from, and the ids of the items that have it."""
+    """What is steered towards or away from.
 
-    attribute: str
-    value: str
+    Attributes:
+        name: The category or tag, as a person would say it.
+        key: Of its figures.
+        items: Ids of the items that have it.
+        tag: Whether people gave it, and no attribute of the catalogue holds it.
+    """
+
+    name: str
+    key: str
     items: set[str]
+    tag: bool = False
 
 
 class Edit(NamedTuple):
@@ -38,16 +44,14 @@ class Edit(NamedTuple):
     Attributes:
         person: Number of the person.
         profile: Text of the profile.
-        attribute: Name of the attribute, or "tag".
-        value: The category or tag.
+        label: What is asked for or refused.
         pool: Ids, (pool,).
         has: True for those that have the category, (pool,).
     """
 
     person: int
     profile: str
-    attribute: str
-    value: str
+    label: Label
     pool: tuple[str, ...]
     has: np.ndarray
 
@@ -72,12 +76,13 @@ def profile_text(catalog: Catalog, person: Person) -> str:
 
 
 def labels(world: World) -> list[Label]:
-    """Every category of the catalogue, and where `world.data` holds MovieLens' tags every tag of ten films."""
+    """Every category of the catalogue, and every tag that the world knows."""
     catalog = world.catalog
-    found = [Label(name, value, catalog.having([(name, value)])) for name, value in catalog.schema.category_values]
-    if world.data is not None:
-        found += [Label(TAG, tag, ids) for tag, ids in tagged_items(world.data, catalog).items()]
-    return found
+    found = [
+        Label(value, f"{name}={value}", catalog.having([(name, value)]))
+        for name, value in catalog.schema.category_values
+    ]
+    return found + [Label(tag, tag, ids, tag=True) for tag, ids in (world.tags or {}).items()]
 
 
 def edits(world: World) -> list[Edit]:
@@ -101,7 +106,7 @@ def edits(world: World) -> list[Edit]:
                 pool = [str(i) for side in sides for i in rng.choice(side, size=half, replace=False)]
                 text = profile_text(catalog, persons[number])
                 marks = np.arange(2 * half) < half
-                found.append(Edit(number, text, label.attribute, label.value, tuple(pool), marks))
+                found.append(Edit(number, text, label, tuple(pool), marks))
     return found
 
 
@@ -122,7 +127,7 @@ def auc(ranked: Sequence[str], pool: Sequence[str], has: np.ndarray) -> float:
 def measure_steereval(system: System, world: World) -> Measured:
     """SteerEval's protocol on a catalogue with categories and histories.
 
-    For every category (and, told apart as `tag_...`, every tag that `world.data` knows) and ten people: a pool of 100
+    For every category (and, told apart as `tag_...`, every tag that the world knows) and ten people: a pool of 100
     items that the person did not have, half of them with the category, is ranked for the text of the person's profile,
     for the same text with a sentence that asks for the category, and for the text with a sentence that refuses it. The
     text is all that a system is told. Reported is the change of the area under the ROC curve with the category as
@@ -133,16 +138,17 @@ def measure_steereval(system: System, world: World) -> Measured:
     towards: Values = {}
     away: Values = {}
     plain: Values = {}
-    tags: dict[str, Values] = {"towards": {}, "away": {}}
+    towards_tag: Values = {}
+    away_tag: Values = {}
     for edit in edits(world):
-        texts = (edit.profile, *(edit.profile + frame.format(value=edit.value) for frame in (TOWARDS, AWAY)))
+        texts = (edit.profile, *(edit.profile + frame.format(value=edit.label.name) for frame in (TOWARDS, AWAY)))
         base, more, less = (
             auc(system.answer(Dialogue(text), len(world.catalog)).ids, edit.pool, edit.has) for text in texts
         )
-        key = f"{edit.attribute}={edit.value}:{edit.person}"
-        if edit.attribute == TAG:
-            tags["towards"][key], tags["away"][key] = more - base, base - less
-        else:
-            plain[key], towards[key], away[key] = base, more - base, base - less
+        key = f"{edit.label.key}:{edit.person}"
+        plain[key] = base
+        (towards_tag if edit.label.tag else towards)[key] = more - base
+        (away_tag if edit.label.tag else away)[key] = base - less
     figures = {"steereval/auc": plain, "steereval/towards": towards, "steereval/away": away}
-    return Measured(figures | {f"steereval/tag_{side}": values for side, values in tags.items() if values})
+    tags = {"steereval/tag_towards": towards_tag, "steereval/tag_away": away_tag}
+    return Measured(figures | (tags if world.tags else {}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,8 @@ class World:
         amounts: How much.
         k: Length of the answers.
         seed: Of everything that is drawn.
-        data: Folder of human dialogues, or of MovieLens' tags for SteerEval's protocol.
+        data: Folder of human dialogues, for the parts that need them.
+        tags: Ids of the items that people tagged, by tag, for SteerEval's protocol; None without.
     """
 
     catalog: Catalog
@@ -59,6 +61,7 @@ class World:
     k: int = 10
     seed: int = 0
     data: Path | None = None
+    tags: Mapping[str, set[str]] | None = None
 
     def words(self) -> Unseen:
         """Words and people for simulated conversations.

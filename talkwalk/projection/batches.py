@@ -15,7 +15,9 @@ from talkwalk.projection.projection_head import CURRENT
 from talkwalk.projection.steps import StepKind
 from talkwalk.projection.turns import NONE, TurnTable, said_last
 
-UNALTERED = ContextDropoutConfig(drop_turns=0, shuffle_history=0, vary_verbosity=0, swap_anchor=0)
+UNALTERED = ContextDropoutConfig(
+    drop_turns=0, shuffle_history=0, vary_verbosity=0, swap_anchor=0, mix_wordings=0, retell=0
+)
 
 
 class Moved(NamedTuple):
@@ -105,7 +107,7 @@ def batches(
         rng: Chooses order and swaps.
         device: Where the tensors live.
         swaps: Other places from which each steer could have been said.
-        context: The probabilities of all this.
+        context: How often a steer or a wish is moved (`swap_anchor`), mixed (`mix_wordings`) and retold (`retell`).
     """
     by_walk = np.split(np.arange(len(table)), np.flatnonzero(np.diff(table.walk)) + 1)
     elsewhere = _Elsewhere(table, swaps) if swaps else None

@@ -78,11 +78,14 @@ class StateNorm(nn.Module):
     """Standardises hidden states channel by channel, with mean and spread taken from training states.
 
     A few channels of a language model are a hundred times larger than the rest; layer normalisation would leave them so
-    and shrink everything else.
+    and shrink everything else. The last channels, 0 or 1 for what the words name, are left as they are.
 
     Args:
-        input_dim: Width of what is read of a turn: hidden states, and the words last said.
-        categories: Number of category values; the last channels say which are named, and are left as they are.
+        input_dim: Width of what is read of a turn: hidden states, and the words last said with what they name.
+        categories: Number of category values.
+
+    Raises:
+        ValueError: If the width has no room for what is named.
     """
 
     mean: Tensor
@@ -90,6 +93,8 @@ class StateNorm(nn.Module):
 
     def __init__(self, input_dim: int, categories: int = 0) -> None:
         super().__init__()
+        if input_dim < PLACES * categories:
+            raise ValueError(f"input_dim must hold {PLACES} channels per category, got {input_dim} for {categories}")
         self.named = input_dim - PLACES * categories  # the first of those channels
         self.register_buffer("mean", torch.zeros(input_dim))
         self.register_buffer("spread", torch.ones(input_dim))
@@ -100,7 +105,7 @@ class StateNorm(nn.Module):
         self.spread[: self.named] = states[:, : self.named].std(dim=0).clamp(min=1e-6)
 
     def forward(self, states: Tensor) -> Tensor:
-        """States (batch, input dim), each channel with mean 0 and standard deviation 1 over the training states."""
+        """States (batch, input dim); all but what is named with mean 0 and deviation 1 over the training states."""
         return (states - self.mean) / self.spread
 
 

@@ -168,7 +168,7 @@ def prepare(config: ProjectionConfig, backend: HiddenStateBackend) -> Material:
     holdout = space_holdout(Path(config.space))
     descriptions = load_descriptions(config.descriptions, catalog.schema)
     language = load_steering(config.descriptions, catalog.schema)
-    space.call({name: category.names for name, category in language.categories.items()})
+    space.learn_names({name: category.names for name, category in language.categories.items()})
     rng = np.random.default_rng(config.seeds[0])
     words = descriptions.part(Split.TRAIN, test=holdout.wordings, valid=holdout.valid)
     walker = Walker(

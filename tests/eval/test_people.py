@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from talkwalk.config import HoldoutConfig, WalksConfig
+from talkwalk.datasets.movielens_tags import tagged_items
 from talkwalk.eval.people import people, target_places
 from talkwalk.eval.sessions import Ask, RecordedSession, RecordedTurn
 from talkwalk.eval.simulated_user import Babbler, Seeker, Temperament, Voice
@@ -110,13 +111,13 @@ class TestSteerEval:
     def test_pools_are_half_and_half_and_new_to_the_person(self, world):
         persons = [p for p in people(world.catalog) if p.history]
         found = edits(world)
-        assert {e.value for e in found} == {"Comedy", "Drama", "Horror", "Western"}
+        assert {e.label.name for e in found} == {"Comedy", "Drama", "Horror", "Western"}
         assert len(found) == 12
         for edit in found:
             assert edit.has.sum() * 2 == len(edit.pool) == len(set(edit.pool))
             assert not set(edit.pool) & set(persons[edit.person].history)
             for item_id, has in zip(edit.pool, edit.has, strict=True):
-                assert (edit.value in world.catalog.items.loc[item_id, "genre"]) == has
+                assert (edit.label.name in world.catalog.items.loc[item_id, "genre"]) == has
 
     def test_tags_are_labels_of_their_own(self, world, tmp_path):
         films = world.catalog.items.iloc[-20:]
@@ -126,16 +127,16 @@ class TestSteerEval:
         given = [f"{1 + n % 2},{900 + n},Cult,1" for n in range(12)] + [f"1,{900 + n},getdvd,1" for n in range(15)]
         given += [f"{n},{900 + n},Comedy,1" for n in range(15)] + ["1,900,rare,1", "2,900,rare,1"]
         (tmp_path / "tags.csv").write_text("\n".join(["userId,movieId,tag,timestamp", *given]) + "\n")
-        tagged = dataclasses.replace(world, data=tmp_path)
-        found = [e for e in edits(tagged) if e.attribute == "tag"]
-        assert {e.value for e in found} == {"cult"}  # given by two people to ten films, and no genre
+        tagged = dataclasses.replace(world, tags=tagged_items(tmp_path, world.catalog))
+        found = [e for e in edits(tagged) if e.label.tag]
+        assert {e.label.name for e in found} == {"cult"}  # given by two people to ten films, and no genre
         assert all(set(np.array(e.pool)[e.has]) <= set(films.index[:12]) for e in found)
         system = Knows(lambda d: set(films.index[:12]) if "more cult" in d.text else set())
         system.fit(tagged.catalog)
         figures = measure_steereval(system, tagged).figures
         assert min(figures["steereval/tag_towards"].values()) > 0.2
         assert set(figures["steereval/tag_away"].values()) == {0.0}
-        assert not any(key.startswith("tag=") for key in figures["steereval/towards"])
+        assert all(key.startswith("genre=") for key in figures["steereval/towards"])
 
     def test_profiles_name_what_was_had(self, catalog):
         person = people(catalog)[0]
