@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -94,3 +95,11 @@ def test_a_space_keeps_its_names(space: Space, tmp_path: Path) -> None:
     loaded = Space.load(tmp_path)
     assert loaded.mentions.find(["what nobody else says", "nothing"])[:, 0].tolist() == [1.0, 0.0]
     assert loaded.mentions.names == space.mentions.names
+
+
+def test_a_space_with_names_for_other_values_is_refused(space: Space, tmp_path: Path) -> None:
+    space.save(tmp_path)
+    settings = json.loads((tmp_path / "space.json").read_text())
+    (tmp_path / "space.json").write_text(json.dumps({**settings, "names": settings["names"][1:]}))
+    with pytest.raises(ValueError, match=r"space\.json must have names for \d+ category values, got \d+"):
+        Space.load(tmp_path)

@@ -34,7 +34,7 @@ class Space:
         text: Learned projection of sentence embeddings.
         sentences: The frozen sentence encoder; loads itself at first use.
         shape: Constructor arguments of both networks.
-        mentions: Finds the category values that words name; by default by the names that the schema has for them.
+        mentions: Finds the category values that words name; at first by the names that the schema has for them.
     """
 
     schema: Schema
@@ -42,11 +42,10 @@ class Space:
     text: TextEncoder
     sentences: SentenceEncoder
     shape: dict[str, Any]
-    mentions: Mentions = field(default_factory=lambda: Mentions([]))
+    mentions: Mentions = field(init=False)
 
     def __post_init__(self) -> None:
-        if len(self.mentions) != len(self.schema.category_values):
-            self.learn_names({})
+        self.learn_names({})
 
     def learn_names(self, names: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
         """Take how people call the category values, per attribute and value, beside the schema's own names."""
@@ -122,7 +121,7 @@ class Space:
             ValueError: If a file is damaged or does not fit the others.
         """
         settings = read_json(folder / "space.json")
-        for key in ("shape", "text_encoder"):
+        for key in ("shape", "text_encoder", "names"):
             if key not in settings:
                 raise ValueError(f"{folder / 'space.json'} is damaged: it has no {key!r}")
         schema = Schema.load(folder / "schema.yaml")
@@ -130,10 +129,12 @@ class Space:
         learned = name == LEARNED
         sentences = SentenceEncoder(str(folder / LEARNED) if learned else name, learned=learned)
         space = cls.build(schema, sentences, settings["shape"])
-        if "names" in settings:
-            space.mentions = Mentions(settings["names"])
         load_module(space.metadata, folder / "metadata_encoder.safetensors")
         load_module(space.text, folder / "text_encoder.safetensors")
+        if len(settings["names"]) != len(space.mentions):
+            values, got = len(space.mentions), len(settings["names"])
+            raise ValueError(f"{folder / 'space.json'} must have names for {values} category values, got {got}")
+        space.mentions = Mentions(settings["names"])
         return space
 
 
