@@ -91,6 +91,7 @@ class ContrastiveConfig:
         dim: Dimension of the space.
         hidden: Widths of the metadata encoder's two hidden layers.
         text_hidden: Width of the text projection's hidden layer.
+        topics: Topics to which the text projection deals clauses, see `TextEncoder`.
         smoothing: Weight of the smoothing loss.
         smoothing_rows: Rows that each smoothing step moves.
         parallel: Weight of the loss that makes all rows move alike along an ordered axis.
@@ -122,6 +123,7 @@ class ContrastiveConfig:
     dim: int = 128
     hidden: list[int] = field(default_factory=lambda: [1024, 512])
     text_hidden: int = 512
+    topics: int = 16
     text_dropout: float = 0.1
     pairs: PairsConfig = field(default_factory=PairsConfig)
     holdout: HoldoutConfig = field(default_factory=HoldoutConfig)
@@ -154,7 +156,7 @@ class ContrastiveConfig:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        _positive(self, "dim", "text_hidden", "epochs", "lr", "test_pairs", "smoothing_rows", "valid_pairs")
+        _positive(self, "dim", "text_hidden", "topics", "epochs", "lr", "test_pairs", "smoothing_rows", "valid_pairs")
         _positive(self, "affinity_likes", "affinity_items", "affinity_temperature", "unfreeze_lr")
         _positive(self, "neighbours_wanted", "neighbours_items", "nearness", "neighbours_temperature")
         _not_negative(

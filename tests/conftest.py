@@ -201,7 +201,7 @@ def backend() -> LanguageModel:
 
 def make_space(catalog: Catalog) -> Space:
     torch.manual_seed(0)
-    shape = {"dim": DIM, "hidden": [32, 32], "sentence_dim": 24, "text_hidden": 32, "text_dropout": 0.0}
+    shape = {"dim": DIM, "hidden": [32, 32], "sentence_dim": 24, "text_hidden": 32, "topics": 4, "text_dropout": 0.0}
     space = Space.build(catalog.schema, HashedSentences(), shape)
     space.metadata.eval()
     space.text.eval()

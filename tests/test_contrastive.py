@@ -44,7 +44,6 @@ from talkwalk.contrastive.text_encoder import (
     FAINT,
     MAX_CLAUSES,
     SAID,
-    TOPICS,
     ClauseTable,
     SentenceEncoder,
     TextEncoder,
@@ -198,7 +197,7 @@ def test_what_is_said_twice_of_one_topic_is_averaged():
     with torch.no_grad():
         encoder.join[0].weight[:, :5] = 0.0  # the sum
         encoder.topic.weight.zero_()
-        encoder.topic.bias.copy_(torch.eye(TOPICS)[2] * 1e4)  # all is of one topic
+        encoder.topic.bias.copy_(torch.eye(encoder.topics)[2] * 1e4)  # all is of one topic
     once, again = torch.randn(1, 4), torch.zeros(20, dtype=torch.int64)
     torch.testing.assert_close(
         encoder(once.repeat(20, 1), again, 1), encoder(once.repeat(10, 1), again[:10], 1), atol=5e-3, rtol=0
@@ -967,7 +966,7 @@ def test_devices_are_picked_by_name():
 
 def fresh(catalog: Catalog, seed: int = 0) -> Space:
     torch.manual_seed(seed)
-    shape = {"dim": 8, "hidden": [16, 16], "sentence_dim": 24, "text_hidden": 16, "text_dropout": 0.2}
+    shape = {"dim": 8, "hidden": [16, 16], "sentence_dim": 24, "text_hidden": 16, "topics": 4, "text_dropout": 0.2}
     return Space.build(catalog.schema, HashedSentences(), shape)
 
 
@@ -1088,7 +1087,7 @@ def test_a_whole_training_run(people, tmp_path, monkeypatch):
         data = {"domain": "movies", "entity": entity, "attributes": values}
         (tmp_path / "words" / f"{entity}.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
     places = {name: str(tmp_path / name) for name in ("catalog", "out")} | {"descriptions": str(tmp_path / "words")}
-    shape = {"dim": 8, "hidden": [16, 16], "text_hidden": 16}
+    shape = {"dim": 8, "hidden": [16, 16], "text_hidden": 16, "topics": 4}
     figures = train(config(**places, **shape, epochs=1, seeds=[3, 4]))
     assert all(f["low"] <= f["value"] <= f["high"] for f in figures.values())
     assert {"text_to_metadata_r1_unseen_wordings", "year_consistency", "rating_spearman"} <= set(figures)

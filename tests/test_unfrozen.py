@@ -38,7 +38,7 @@ def folder(tmp_path_factory):
 
 def make_space(folder) -> Space:
     torch.manual_seed(0)
-    shape = {"dim": 8, "hidden": [16, 16], "sentence_dim": 16, "text_hidden": 16, "text_dropout": 0.0}
+    shape = {"dim": 8, "hidden": [16, 16], "sentence_dim": 16, "text_hidden": 16, "topics": 4, "text_dropout": 0.0}
     return Space.build(make_catalog().schema, SentenceEncoder(str(folder), device="cpu"), shape)
 
 

@@ -53,9 +53,11 @@ class Space:
 
     @classmethod
     def build(cls, schema: Schema, sentences: SentenceEncoder, shape: dict[str, Any]) -> Space:
-        """Fresh networks; `shape` has dim, hidden, sentence_dim, text_hidden and text_dropout."""
+        """Fresh networks; `shape` has dim, hidden, sentence_dim, text_hidden, topics and text_dropout."""
         metadata = MetadataEncoder(schema.input_width, shape["dim"], shape["hidden"])
-        text = TextEncoder(shape["sentence_dim"], shape["dim"], shape["text_hidden"], shape["text_dropout"])
+        text = TextEncoder(
+            shape["sentence_dim"], shape["dim"], shape["text_hidden"], shape["topics"], shape["text_dropout"]
+        )
         return cls(schema, metadata, text, sentences, shape)
 
     @property

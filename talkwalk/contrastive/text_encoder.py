@@ -128,7 +128,6 @@ def _locate(name: str) -> str:
 
 CLAUSE = re.compile(r"\s*[,;.!?]\s+|\s+-\s+|[.!?]+$")
 MAX_CLAUSES = 64
-TOPICS = 16  # that clauses are dealt to
 SAID = 64  # width of what a clause says of its topics
 FAINT = 0.1  # clauses; a topic that less is said of is hardly there
 
@@ -179,16 +178,18 @@ class TextEncoder(nn.Module):
         sentence_dim: Dimension of the sentence embeddings.
         dim: Dimension of the space.
         hidden: Width of the sum, and of the hidden layer behind sum and topics.
+        topics: Number of topics that clauses are dealt to.
         dropout: Share of a sentence embedding's entries that training drops.
     """
 
-    def __init__(self, sentence_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1) -> None:
+    def __init__(self, sentence_dim: int, dim: int, hidden: int = 512, topics: int = 16, dropout: float = 0.1) -> None:
         super().__init__()
         self.drop = nn.Dropout(dropout)
         self.clause = nn.Sequential(nn.Linear(sentence_dim, hidden), nn.GELU())
-        self.topic = nn.Linear(sentence_dim, TOPICS)
+        self.topics = topics
+        self.topic = nn.Linear(sentence_dim, topics)
         self.said = nn.Linear(hidden, SAID)
-        self.join = nn.Sequential(nn.Linear(hidden + TOPICS * (SAID + 1), hidden), nn.GELU(), nn.Linear(hidden, dim))
+        self.join = nn.Sequential(nn.Linear(hidden + topics * (SAID + 1), hidden), nn.GELU(), nn.Linear(hidden, dim))
 
     def forward(self, vectors: Tensor, owners: Tensor, count: int) -> Tensor:
         """Clause embeddings to unit vectors of their texts, (count, dim).
@@ -205,10 +206,10 @@ class TextEncoder(nn.Module):
         parts = torch.cat([read, share, dealt], dim=1)
         summed, weight, topics = (
             read.new_zeros(count, parts.shape[1]).index_add(0, owners, parts)
-            .split([read.shape[1], TOPICS, TOPICS * SAID], dim=1)
+            .split([read.shape[1], self.topics, self.topics * SAID], dim=1)
         )  # fmt: skip
         spoken = weight / (weight + FAINT)
-        means = (topics.unflatten(1, (TOPICS, SAID)) / (weight + FAINT)[..., None]).flatten(1)
+        means = (topics.unflatten(1, (self.topics, SAID)) / (weight + FAINT)[..., None]).flatten(1)
         return F.normalize(self.join(torch.cat([summed, spoken, means], dim=1)).float(), dim=-1)
 
     @torch.inference_mode()

@@ -356,6 +356,7 @@ def fresh_space(schema: Schema, config: ContrastiveConfig, seed: int) -> Space:
         "hidden": list(config.hidden),
         "sentence_dim": sentences.dim,
         "text_hidden": config.text_hidden,
+        "topics": config.topics,
         "text_dropout": config.text_dropout,
     }
     return Space.build(schema, sentences, shape)
