@@ -14,6 +14,7 @@ from talkwalk.projection.steps import (
     AMOUNTS,
     END_ROOM,
     MIN_ROOM,
+    REFUSING,
     SPREADS,
     Asking,
     Step,
@@ -206,9 +207,21 @@ def test_a_wish_asks_for_the_categories_that_it_names(asking):
         assert step.asked == tuple(("genre", g) for g in step.wanted.get("genre", ()))
         assert all(g.lower() in step.utterance for g in step.wanted.get("genre", ()))
         assert set(step.wanted) <= set(ROW)
-    framed = [s for s in steps if s.utterance.startswith("show me ")]
+    framed = [s for s in steps if "show me " in s.utterance]
     assert len(framed) / len(steps) == pytest.approx(0.6, abs=0.1)
     assert {len(s.asked) for s in steps} == {0, 1, 2}
+
+
+def test_some_wishes_also_refuse_what_the_item_does_not_have(asking):
+    steps = drawn(lambda rng: asking.wish(ROW, "5", rng))
+    refusing = [s for s in steps if s.without]
+    assert len(refusing) / len(steps) == pytest.approx(REFUSING, abs=0.08)
+    for step in refusing:
+        ((name, value),) = step.without
+        assert value not in ROW[name] and value.lower() in step.utterance and (name, value) not in step.asked
+    assert any(". " in s.utterance for s in refusing) and any(", and " in s.utterance for s in refusing)
+    silent = changed(asking, categories={})
+    assert not any(s.without for s in drawn(lambda rng: silent.wish(ROW, "5", rng), 50))
 
 
 # several at once

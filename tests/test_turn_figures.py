@@ -35,7 +35,7 @@ def tables(space, catalog, descriptions, backend) -> TurnTables:
 @pytest.fixture
 def walks(catalog, descriptions, language) -> list[Walk]:
     walker = Walker(catalog, descriptions, language, WalksConfig(simulated=1, real=0, test=1))
-    return draw_walks(walker, ["1", "2"], 60, np.random.default_rng(0))
+    return draw_walks(walker, ["1", "2"], 120, np.random.default_rng(0))
 
 
 def build(tables: TurnTables, walks) -> TurnTable:

@@ -18,6 +18,7 @@ from talkwalk.schema import Kind, Row, Schema, is_missing
 MIN_ROOM = 0.5  # share of a movement that must be left before the end of an axis
 END_ROOM = 0.15  # of the [0, 1] scale, that must be left for going all the way
 GRADED = 0.45  # share of the movements that say how far
+REFUSING = 0.25  # share of the wishes that also say what is not wanted
 ABSENT = 0.3  # share of the refused categories that are not there anyway
 AMOUNTS = {"touch": 1 / 3, "bit": 0.6, "much": 5 / 3}  # of a plain step; "most" goes to the end
 SPREADS = {"closest": -1.0, "close": -0.5, "wide": 0.5, "widest": 1.0}  # of an answer; 0 where nothing is said
@@ -123,16 +124,38 @@ class Asking:
         return Step(kind, self.pick(words, rng), dict(row), "") if words else None
 
     def wish(self, row: Row, target: str, rng: np.random.Generator) -> Step | None:
-        """A description of item `target` with attributes `row`, in part."""
+        """A description of item `target` with attributes `row`, in part; some also refuse what it does not have."""
         said = described_pair(
             row, self.schema.items, self._wordings(rng), rng, most_sayings=1, most_attributes=3
         )  # fmt: skip
         if said is None:
             return None
-        bare = not self.language.wish or rng.random() < 0.4
-        words = said.text if bare else self.pick(self.language.wish, rng).replace("{wish}", said.text)
+        plain = not self.language.wish or rng.random() < 0.4
+        words = said.text if plain else self.pick(self.language.wish, rng).replace("{wish}", said.text)
         asked = tuple((a.name, n) for a in self.schema.categorical for n in names_in(said.metadata.get(a.name)))
-        return Step(StepKind.WISH, words, said.metadata, target, asked=asked)
+        refused = self._refused(row, rng) if rng.random() < REFUSING else None
+        if refused is None:
+            return Step(StepKind.WISH, words, said.metadata, target, asked=asked)
+        if not self.language.joins or rng.random() < 0.5:  # a sentence of its own
+            words = f"{bare(words)}. {refused.utterance}"
+        else:
+            words = self.joined(words, refused.utterance, rng)
+        return Step(StepKind.WISH, words, said.metadata, target, asked=asked, without=refused.without)
+
+    def _refused(self, row: Row, rng: np.random.Generator) -> Step | None:
+        """A refusal of a category that `row` does not have; None without words for one."""
+        names = [name for name, c in sorted(self.language.categories.items()) if c.less]
+        if not names:
+            return None
+        name = str(rng.choice(names))
+        language, has = self.language.categories[name], names_in(row.get(name))
+        lacks = [v for v in language.names if v not in has]
+        return self._refusal(name, str(rng.choice(lacks)), dict(row), rng) if lacks else None
+
+    def _refusal(self, name: str, value: str, wanted: Row, rng: np.random.Generator) -> Step:
+        language = self.language.categories[name]
+        words = self.pick(language.less, rng).replace("{value}", self.pick(language.names[value], rng))
+        return Step(StepKind.LESS, words, wanted, "", name, value, without=((name, value),))
 
     def _wordings(self, rng: np.random.Generator) -> ByValue:
         """Wordings of attribute values: descriptions, or for categories half of the time their plain names."""
@@ -236,11 +259,10 @@ class Asking:
         wanted = dict(row) if refused and absent else self.recategorised(row, kind, name, value)
         if wanted is None:
             return None
+        if refused:
+            return self._refusal(name, value, wanted, rng)
         words = self.pick(frames, rng).replace("{value}", self.pick(language.names[value], rng))
-        named = ((name, value),)
-        return Step(
-            kind, words, wanted, "", name, value, asked=() if refused else named, without=named if refused else ()
-        )
+        return Step(kind, words, wanted, "", name, value, asked=((name, value),))
 
     def recategorised(self, row: Row, kind: StepKind, name: str, value: str) -> dict[str, Any] | None:
         """`row` with a category instead, in addition, or taken away; None if that changes nothing."""
