@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,8 @@ import torch
 from talkwalk.llm import models
 from talkwalk.llm.conversation import Conversation, Exchange
 from talkwalk.llm.hidden_states import hidden_states, length_batches, padding_share, readout_keys
-from talkwalk.llm.language_model import compute_dtype
+from talkwalk.llm.language_model import LanguageModel, compute_dtype
+from talkwalk.llm.layers import Tap, words_layer
 from talkwalk.llm.prompt_format import CHATML, LLAMA3, PHI3, PLAIN, READOUT, PromptRenderer, format_of, plain
 from talkwalk.llm.prompt_text import Verbosity, item_text, system_text, user_text
 from tests.conftest import make_language_model, make_tokenizer
@@ -37,12 +40,20 @@ def test_prompts_only_append(format):
         assert part.readouts[-1].answer == len(part.ids) - 1
 
 
-def test_a_turn_is_read_at_the_end_of_its_words_and_of_the_answers_fixed_words():
+def test_a_turn_is_read_over_its_words_and_after_the_answers_fixed_words():
     renderer = PromptRenderer(make_tokenizer())
     prompt = renderer.render(TALK)
     for exchange, readout in zip(TALK.exchanges, prompt.readouts, strict=True):
-        assert renderer.tokenizer.decode(prompt.ids[: readout.said + 1]).endswith(exchange.user)
+        assert renderer.tokenizer.decode(prompt.ids[readout.first : readout.said + 1]) == exchange.user
         assert renderer.tokenizer.decode(prompt.ids[: readout.answer + 1]).endswith(READOUT)
+
+
+def test_what_the_application_says_is_read_with_the_persons_words():
+    renderer = PromptRenderer(make_tokenizer())
+    prompt = renderer.render(Conversation("s", (Exchange("hello", None, "show them older films"),)))
+    (readout,) = prompt.readouts
+    told = renderer.tokenizer.decode(prompt.ids[readout.first : readout.said + 1])
+    assert told.startswith("show them older films") and told.endswith("hello")
 
 
 def test_typed_special_tokens_stay_text():
@@ -67,11 +78,13 @@ def test_states_do_not_depend_on_padding_or_on_later_turns(backend):
     np.testing.assert_allclose(together[0][0], together[1][0], atol=1e-5)
 
 
-def test_a_state_is_the_models_last_hidden_state_at_the_readout(backend):
+def test_a_state_is_the_words_middle_states_and_the_last_one_at_the_readout(backend):
     prompt = backend.renderer.render(TALK)
     with torch.inference_mode():
-        hidden = backend.model(input_ids=torch.tensor([prompt.ids])).last_hidden_state[0]
-    expected = np.stack([np.concatenate([hidden[r.said].numpy(), hidden[r.answer].numpy()]) for r in prompt.readouts])
+        output = backend.model(input_ids=torch.tensor([prompt.ids]), output_hidden_states=True)
+    middle, last = output.hidden_states[1][0].numpy(), output.last_hidden_state[0].numpy()
+    means = [sum(middle[i] for i in range(r.first, r.said + 1)) / (r.said + 1 - r.first) for r in prompt.readouts]
+    expected = np.stack([np.concatenate([m, last[r.answer]]) for m, r in zip(means, prompt.readouts, strict=True)])
     assert expected.shape == (3, backend.dim)
     np.testing.assert_allclose(backend.states([prompt])[0], expected, atol=1e-5)
 
@@ -191,8 +204,6 @@ def test_fingerprints_follow_the_weights(tmp_path):
 
 
 def test_a_local_folder_loads(tmp_path, backend):
-    from talkwalk.llm.language_model import LanguageModel
-
     backend.model.save_pretrained(tmp_path)
     backend.renderer.tokenizer.save_pretrained(tmp_path)
     loaded = LanguageModel.load(str(tmp_path))
@@ -215,3 +226,30 @@ def test_items_and_people_in_words(catalog):
     assert system_text(catalog.schema, None, []) == "You recommend a film to the user."
     told = system_text(catalog.schema, {"age": 25}, ["Film 1", "Film 2"])
     assert told.endswith("Profile: age 25.\nBefore: Film 1 | Film 2.")
+
+
+def test_only_the_layers_that_are_read_are_run(tmp_path):
+    from transformers import AutoModel, Qwen3Config
+
+    sizes = {"vocab_size": 512, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 10}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "pad_token_id": 0}
+    AutoModel.from_config(Qwen3Config(**sizes, **heads), dtype=torch.float32).save_pretrained(tmp_path)
+    make_tokenizer().save_pretrained(tmp_path)
+    whole, read = (LanguageModel.load(str(tmp_path), depth=depth) for depth in (1.0, 0.8))
+    assert (len(whole.model.layers), len(read.model.layers)) == (10, 8)
+    assert (words_layer(whole.model), words_layer(read.model)) == (7, 5)
+    assert whole.fingerprint != read.fingerprint
+    with torch.inference_mode():
+        ids = torch.tensor([[1, 2, 3]])
+        eighth = whole.model(input_ids=ids, output_hidden_states=True).hidden_states[8]
+        torch.testing.assert_close(read.model(input_ids=ids).last_hidden_state, whole.model.norm(eighth))
+
+
+def test_a_tap_belongs_to_its_thread():
+    tap, layer = Tap(), torch.nn.Identity()
+    tap.put_on(layer)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(layer, torch.ones(1)).result()
+        with pytest.raises(RuntimeError, match="no forward pass in this thread"):
+            tap.pop()
+        assert pool.submit(tap.pop).result().tolist() == [1.0]

@@ -18,6 +18,7 @@ from talkwalk.llm import packed, readers
 from talkwalk.llm.conversation import Conversation, Exchange
 from talkwalk.llm.kv_cache import STEP, CacheShape, KeyValues
 from talkwalk.llm.language_model import LanguageModel
+from talkwalk.llm.layers import words_layer
 from talkwalk.llm.prompt_format import CHATML, LLAMA3, PHI3, Prompt, PromptRenderer
 from tests.conftest import make_bundle, make_catalog, make_language_model, make_tokenizer
 
@@ -63,8 +64,9 @@ def whole(model, prompt: Prompt) -> np.ndarray:
     plain = AutoModel.from_config(config, dtype=torch.float32, attn_implementation="eager").eval()
     plain.load_state_dict(model.model.state_dict())
     with torch.inference_mode():
-        hidden = plain(input_ids=torch.tensor([prompt.ids]), use_cache=False).last_hidden_state[0]
-    return hidden[list(prompt.readouts[-1])].flatten().numpy()
+        output = plain(input_ids=torch.tensor([prompt.ids]), use_cache=False, output_hidden_states=True)
+    middle = output.hidden_states[words_layer(plain)][0]
+    return prompt.readouts[-1].of(middle, output.last_hidden_state[0]).numpy()
 
 
 def other(number: int) -> Conversation:
@@ -118,7 +120,7 @@ def test_a_turn_and_a_turn_after_undo_feed_only_what_is_new(backend, monkeypatch
     fed = [sum(sizes) for sizes in counted.passes]
     second, third = (upto(backend, n) for n in (2, 3))
     assert fed[2] == len(third.ids) - len(second.ids)
-    assert fed[3] == len(second.ids) - second.readouts[-1].said  # what is read again
+    assert fed[3] == len(second.ids) - second.readouts[-1].first  # what is read again
     reader.read(third)
     assert sum(counted.passes[-1]) == len(third.ids) - len(second.ids)
 
@@ -205,11 +207,11 @@ def test_company_does_not_change_a_state(dtype):
         for turns in (1, 2):
             prompts = [upto(model, turns, other(n)) for n in range(company)]
             pieces = [
-                packed.Piece(p.ids[len(c.ids) :], [i - len(c.ids) for i in p.readouts[-1]], c)
+                packed.Piece(p.ids[len(c.ids) :], [p.readouts[-1].after(len(c.ids))], c)
                 for p, c in zip(prompts, caches, strict=True)
             ]
             states = packed.forward(model.model, pieces)
-        return states[0].float().numpy()
+        return states[0].numpy()
 
     np.testing.assert_allclose(read(1), read(5), atol=1e-5 if dtype is torch.float32 else 3e-2)
 

@@ -11,6 +11,7 @@ import torch
 from talkwalk.llm import packed
 from talkwalk.llm.cache_store import LIMIT
 from talkwalk.llm.cores import Cores, fit_threads
+from talkwalk.llm.layers import DEPTH, keep_layers, words_layer
 from talkwalk.llm.models import fingerprint, locate
 from talkwalk.llm.prompt_format import READS, Prompt, PromptRenderer
 from talkwalk.llm.readers import PlainReader, SharedReading
@@ -25,21 +26,22 @@ class StateReader(Protocol):
 
 
 class HiddenStateBackend(Protocol):
-    """Anything that turns prompts into final-norm hidden states of the last layer.
+    """Anything that turns prompts into hidden states.
 
-    The state of a turn is the hidden states at both positions of its readout, side by side.
+    The state of a turn is what `Readout.of` reads: the words' mean state behind a middle layer, and the final-norm
+    state after the answer's fixed words, side by side.
     """
 
     renderer: PromptRenderer
 
     @property
     def dim(self) -> int:
-        """Length of a state: hidden size times positions in a readout."""
+        """Length of a state: hidden size times the vectors that are read."""
         ...
 
     @property
     def fingerprint(self) -> str:
-        """Identifies weights, tokenizer and quantisation; a head belongs to one fingerprint."""
+        """Identifies weights, tokenizer, quantisation and what is read; a head belongs to one fingerprint."""
         ...
 
     def states(self, prompts: Sequence[Prompt]) -> list[np.ndarray]:
@@ -77,7 +79,13 @@ class LanguageModel:
 
     @classmethod
     def load(
-        cls, name: str, *, device: str | torch.device = "cpu", four_bit: bool = False, cache_bytes: int = LIMIT
+        cls,
+        name: str,
+        *,
+        device: str | torch.device = "cpu",
+        four_bit: bool = False,
+        cache_bytes: int = LIMIT,
+        depth: float = DEPTH,
     ) -> LanguageModel:
         """Load a model by name, folder or Hub id, in bf16 where the hardware computes it, else float32.
 
@@ -88,6 +96,7 @@ class LanguageModel:
             device: Torch device.
             four_bit: Quantise the weights to NF4 with bitsandbytes (CUDA); changes the fingerprint.
             cache_bytes: Bytes for the caches of conversations that are waiting for their person.
+            depth: Share of the layers that is run (all for families that are read one by one), see `llm.layers`.
         """
         from transformers import AutoModel, AutoTokenizer, BitsAndBytesConfig
         from transformers.utils import logging as transformers_logging
@@ -102,6 +111,8 @@ class LanguageModel:
             fit_threads()
         transformers_logging.disable_progress_bar()
         model = AutoModel.from_pretrained(folder, **options).to(device)
+        if packed.can_pack(model):
+            keep_layers(model, depth)
         tokenizer = AutoTokenizer.from_pretrained(folder)
         return cls(model, tokenizer, fingerprint(folder) + ("-nf4" if four_bit else ""), cache_bytes=cache_bytes)
 
@@ -111,7 +122,8 @@ class LanguageModel:
 
     @property
     def fingerprint(self) -> str:
-        return f"{self._fingerprint}-{self.renderer.format.fingerprint()}"
+        read = f"{words_layer(self.model)}.{self.model.config.num_hidden_layers}"
+        return f"{self._fingerprint}-{self.renderer.format.fingerprint()}-{read}"
 
     def states(self, prompts: Sequence[Prompt]) -> list[np.ndarray]:
         """One forward pass; causal attention gives every turn's state at once."""
@@ -120,9 +132,8 @@ class LanguageModel:
         return self._cores.spread(self._packed_states, prompts, [len(p.ids) for p in prompts])
 
     def _packed_states(self, prompts: Sequence[Prompt]) -> list[np.ndarray]:
-        pieces = [packed.Piece(p.ids, [position for readout in p.readouts for position in readout]) for p in prompts]
-        hidden = packed.forward(self.model, pieces)  # (reads of all turns, dim) each
-        return [h.reshape(-1, self.dim).float().cpu().numpy() for h in hidden]
+        read = packed.forward(self.model, [packed.Piece(p.ids, p.readouts) for p in prompts])
+        return [states.cpu().numpy() for states in read]
 
     @torch.inference_mode()
     def _padded_states(self, prompts: Sequence[Prompt]) -> list[np.ndarray]:
@@ -133,10 +144,14 @@ class LanguageModel:
             ids[row, : len(prompt.ids)] = torch.tensor(prompt.ids)
             mask[row, : len(prompt.ids)] = 1
         device = self.model.device
-        hidden = self.model(
-            input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False
-        ).last_hidden_state  # (prompts, longest, dim)
-        return [hidden[row, p.readouts].flatten(1).float().cpu().numpy() for row, p in enumerate(prompts)]
+        output = self.model(
+            input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False, output_hidden_states=True
+        )
+        words, last = output.hidden_states[words_layer(self.model)], output.last_hidden_state
+        return [
+            torch.stack([readout.of(words[row], last[row]) for readout in prompt.readouts]).cpu().numpy()
+            for row, prompt in enumerate(prompts)
+        ]
 
     def reader(self) -> StateReader:
         """A reader that feeds only what is new since the last call."""

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from talkwalk.llm.kv_cache import KeyValues
+from talkwalk.llm.layers import Tap, words_layer
+from talkwalk.llm.prompt_format import Readout
 
 ATTENTION = "talkwalk_packed"
 # The families whose attention is plain softmax over roped keys; others go through their own caches
@@ -26,12 +28,12 @@ class Piece(NamedTuple):
 
     Attributes:
         ids: The tokens.
-        positions: Which of them are read, counted from the first new one.
+        readouts: Where turns are read, counted from the first new one.
         cache: Of the tokens before them; takes up the new ones. None for a conversation that does not go on.
     """
 
     ids: Sequence[int]
-    positions: Sequence[int]
+    readouts: Sequence[Readout]
     cache: KeyValues | None = None
 
 
@@ -127,18 +129,20 @@ def can_pack(model: Any) -> bool:
 
 
 def prepare(model: Any) -> None:
-    """Let the model's attention take packed rows; everything else works as with SDPA."""
+    """Let the model's attention take packed rows, and its words be read; everything else works as with SDPA."""
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import sdpa_mask
 
     AttentionInterface.register(ATTENTION, packed_attention)
     AttentionMaskInterface.register(ATTENTION, sdpa_mask)
     model.set_attn_implementation(ATTENTION)
+    model.words = Tap()
+    model.words.put_on(model.layers[words_layer(model) - 1])
 
 
 @torch.inference_mode()
 def forward(model: Any, pieces: Sequence[Piece]) -> list[Tensor]:
-    """Final-norm hidden states at each piece's positions, (positions, dim) per piece; caches take up the new tokens.
+    """What is read of each piece's turns, (turns, state dim) per piece; caches take up the new tokens.
 
     Where the pass is interrupted, the caches hold the tokens that they held before.
 
@@ -158,7 +162,7 @@ def forward(model: Any, pieces: Sequence[Piece]) -> list[Tensor]:
         if piece.cache is not None:
             piece.cache.reserve(segments[-1].total)
     device = model.device
-    hidden = model(
+    last = model(
         input_ids=torch.tensor([[i for piece in pieces for i in piece.ids]], device=device),
         position_ids=torch.tensor([positions], device=device),
         attention_mask=torch.empty(1, 1, 1, 1, device=device),  # 4-D: transformers builds no mask of its own
@@ -168,4 +172,8 @@ def forward(model: Any, pieces: Sequence[Piece]) -> list[Tensor]:
     for piece in pieces:
         if piece.cache is not None:
             piece.cache.ids.extend(piece.ids)
-    return [hidden[[s.start + p for p in piece.positions]] for s, piece in zip(segments, pieces, strict=True)]
+    words = model.words.pop()[0]
+    return [
+        torch.stack([readout.after(-s.start).of(words, last) for readout in piece.readouts])
+        for s, piece in zip(segments, pieces, strict=True)
+    ]

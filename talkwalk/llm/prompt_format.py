@@ -2,8 +2,8 @@
 
 Every piece is tokenised by itself and cut at special tokens, so that the ids of a conversation are a true prefix of
 the ids of its continuation, whatever the model's own chat template does with earlier turns. Every answer begins with
-the same words, which turn "what comes next" into "what was asked for". A turn is read in two places: at the last token
-of what the person said, and at the last of those words.
+the same words, which turn "what comes next" into "what was asked for". A turn is read in two places: over what was
+said, and at the last of those words.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
 
 from talkwalk.llm.conversation import Conversation
 
@@ -73,14 +76,35 @@ def format_of(tokenizer: Any) -> PromptFormat:
     return next((f for f in FORMATS if f.marker in known), PLAIN)
 
 
-class Readout(NamedTuple):
-    """Positions at which one turn is read: the end of the person's words, and of the answer's fixed words."""
+READS = 2  # vectors that are read of a turn
 
+
+class Readout(NamedTuple):
+    """Where one turn is read.
+
+    Attributes:
+        first: First token of what was said, by the application or the person.
+        said: Last token of what the person said.
+        answer: Last token of the answer's fixed words.
+    """
+
+    first: int
     said: int
     answer: int
 
+    def after(self, held: int) -> Readout:
+        """The same, counted from token number `held`."""
+        return Readout(self.first - held, self.said - held, self.answer - held)
 
-READS = len(Readout._fields)
+    def of(self, words: Tensor, last: Tensor) -> Tensor:
+        """What is read of a turn: the mean over what was said, and the state after the fixed words, (2 * dim,).
+
+        Args:
+            words: States behind the layer that reads words, (tokens, dim).
+            last: States behind the last layer that is run, (tokens, dim).
+        """
+        mean = words[self.first : self.said + 1].mean(dim=0, dtype=torch.float32)
+        return torch.cat([mean, last[self.answer].float()])
 
 
 class Prompt(NamedTuple):
@@ -109,12 +133,13 @@ class PromptRenderer:
         ids = [*self._ids(form.start), *self._said(form.system, conversation.system)]
         readouts = []
         for exchange in conversation.exchanges:
+            first = len(ids) + len(self._ids(form.system if exchange.system else form.user))
             if exchange.system:
                 ids += self._said(form.system, exchange.system)
             ids += [*self._ids(form.user), *self._ids(plain(exchange.user))]
             said = len(ids) - 1
             ids += [*self._ids(form.end), *self._ids(form.assistant + READOUT)]
-            readouts.append(Readout(said, len(ids) - 1))
+            readouts.append(Readout(min(first, said), said, len(ids) - 1))
             if exchange.answer is not None:
                 ids += [*self._ids(": " + plain(exchange.answer)), *self._ids(form.end)]
         return Prompt(ids, readouts)

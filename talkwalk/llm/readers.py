@@ -15,6 +15,7 @@ from talkwalk.llm.batching import BatchQueue
 from talkwalk.llm.cache_store import LIMIT, CacheStore
 from talkwalk.llm.cores import Cores
 from talkwalk.llm.kv_cache import CacheShape, KeyValues, common
+from talkwalk.llm.layers import words_layer
 from talkwalk.llm.prompt_format import Prompt
 
 TOKENS_PER_PASS = 8192
@@ -67,7 +68,7 @@ class SharedReading:
                 if not work.known:
                     self.store.share(work.cache)
                 self.store.put(work.request.key, work.cache)
-                states.append(read.flatten().float().cpu().numpy())
+                states.append(read[0].cpu().numpy())
         return states
 
     def _forward(self, works: Sequence[_Work]) -> list[Tensor]:
@@ -76,12 +77,12 @@ class SharedReading:
     def _work(self, request: Request) -> _Work:
         ids, readout = request.prompt.ids, request.prompt.readouts[-1]
         cache = self.store.take(request.key)
-        keep = min(common(cache.ids, ids), readout.said) if cache else 0  # what is to be read must be fed
+        keep = min(common(cache.ids, ids), readout.first) if cache else 0  # what is to be read must be fed
         if cache is None or keep == 0:
             cache = self.store.begin(ids) or KeyValues(self._shape)
-            keep = min(len(cache.ids), readout.said)
+            keep = min(len(cache.ids), readout.first)
         cache.crop(keep)
-        piece = packed.Piece(ids[keep:], [position - keep for position in readout], cache)
+        piece = packed.Piece(ids[keep:], [readout.after(keep)], cache)
         return _Work(request, cache, piece, known=keep > 0)
 
 
@@ -124,13 +125,13 @@ class PlainReader:
     def read(self, prompt: Prompt) -> np.ndarray:
         """State of the prompt's last turn, float32 (dim,)."""
         ids, readout = prompt.ids, prompt.readouts[-1]
-        keep = self._crop(min(common(self._ids, ids), readout.said))
+        keep = self._crop(min(common(self._ids, ids), readout.first))
         new = torch.tensor([ids[keep:]], device=self._model.device)
         self._ids = []  # an interruption inside the forward pass must not leave ids that the cache does not hold
-        output = self._model(input_ids=new, cache=self._cache, use_cache=True)
+        output = self._model(input_ids=new, cache=self._cache, use_cache=True, output_hidden_states=True)
         self._ids = list(ids)
-        state: Tensor = output.last_hidden_state[0, [position - keep for position in readout]]
-        return state.flatten().float().cpu().numpy()
+        words, last = output.hidden_states[words_layer(self._model)][0], output.last_hidden_state[0]
+        return readout.after(keep).of(words, last).cpu().numpy()
 
     def _crop(self, keep: int) -> int:
         """Keep the first tokens of the cache, or none where it cannot be cropped; returns how many."""

@@ -33,7 +33,7 @@ class TurnTable:
     """One row per turn; unit vectors unless said otherwise.
 
     Attributes:
-        states: What a head reads of a turn, (turns, llm dim + heard dim), not normalised: the hidden state at the
+        states: What a head reads of a turn, (turns, llm dim + heard dim), not normalised: the hidden states of the
             readout, and what the text side of the space makes of the words that were said last (`Space.heard`).
         anchors: Where the conversation stands, stood before, and first stood, (turns, slots, dim); zero for none.
         wanted: Encoded wanted metadata, (turns, dim).

@@ -42,7 +42,11 @@ def page_code(repository, language="python"):
 @pytest.fixture
 def parts(bundle, backend):
     parts = Parts("tiny")
-    parts.__dict__ |= {"bundle": bundle, "backend": backend}  # in the place of what would be loaded
+    parts.__dict__ |= {
+        "bundle": bundle,
+        "backend": backend,
+        "whole_model": backend,
+    }
     return parts
 
 
@@ -73,7 +77,7 @@ def make(parts, space, repository, tmp_path, monkeypatch):
             model = make_language_model(1)
             model.model.config.tie_word_embeddings = True
             tied = Parts("tiny")
-            tied.__dict__ |= {"bundle": parts.bundle, "backend": model}
+            tied.__dict__ |= {"bundle": parts.bundle, "backend": model, "whole_model": model}
             return open_system(name, tied)
         return open_system(name, parts)
 

@@ -30,7 +30,7 @@ SETTINGS = {
 @pytest.fixture
 def parts(bundle, backend):
     parts = Parts("tiny")
-    parts.__dict__ |= {"bundle": bundle, "backend": backend}
+    parts.__dict__ |= {"bundle": bundle, "backend": backend, "whole_model": backend}
     return parts
 
 

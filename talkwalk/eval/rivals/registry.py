@@ -51,6 +51,11 @@ class Parts:
     def backend(self) -> LanguageModel:
         return LanguageModel.load(self.bundle.llm.name, device=pick_device(self.device))
 
+    @cached_property
+    def whole_model(self) -> LanguageModel:
+        """The language model with all its layers, for what it would say next."""
+        return LanguageModel.load(self.bundle.llm.name, device=pick_device(self.device), depth=1.0)
+
     @property
     def sentences(self) -> SentenceEncoder:
         return self.bundle.space.sentences
@@ -72,7 +77,7 @@ SYSTEMS: dict[str, Callable[[Parts], System]] = {
     "keyword_filter": lambda parts: KeywordFilter(),
     "collaborative": lambda parts: Collaborative(parts.seed),
     "co_mention": lambda parts: CoMention(),
-    "llm_reranker": lambda parts: Reranker(TextTower(parts.bundle.space, from_item=True), lambda: parts.backend),
+    "llm_reranker": lambda parts: Reranker(TextTower(parts.bundle.space, from_item=True), lambda: parts.whole_model),
 }
 
 
