@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from talkwalk.contrastive.descriptions import copy_descriptions
-from talkwalk.contrastive.space import Space, load_module, read_json, save_module
+from talkwalk.contrastive.space import SHORT, Space, load_module, read_json, save_module
 from talkwalk.files import atomic_folder
 from talkwalk.model_card import model_card
 from talkwalk.projection.anchor_decoder import AnchorDecoder
 from talkwalk.projection.projection_head import AbsoluteHead, AnchoredHead, build_head
 
-FORMAT = 4
+FORMAT = 5
 SHIPPED = Path(__file__).parent / "bundles"
 
 
@@ -77,7 +77,7 @@ class Bundle:
             descriptions = self.folder / "descriptions"
         with atomic_folder(Path(folder)) as temporary:
             self.space.save(temporary)
-            save_module(self.head, temporary / "projection_head.safetensors")
+            save_module(self.head, temporary / "projection_head.safetensors", SHORT)
             save_module(self.decoder, temporary / "anchor_decoder.safetensors")
             if descriptions is not None:
                 copy_descriptions(descriptions, self.space.schema.domain, temporary / "descriptions")

@@ -243,7 +243,7 @@ class LossWeights:
     items: float = 0.5
     spread: float = 0.5
     named: float = 0.5
-    moves: float = 2.0
+    moves: float = 1.0
     returns: float = 0.5
 
     def __post_init__(self) -> None:

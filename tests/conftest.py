@@ -222,6 +222,7 @@ def make_bundle(space: Space, backend: LanguageModel) -> Bundle:
         "anchored", backend.dim + space.heard_dim, DIM, hidden=32, dropout=0.0,
         categories=len(space.schema.category_values), axes=len(space.schema.ordered),
     ).eval()  # fmt: skip
+    shorten(head, SHORT)
     llm = LanguageModelId("tiny", "local", backend.fingerprint)
     figures = {"projection": {"r10": {"value": 0.5, "low": 0.4, "high": 0.6}}}
     return Bundle(space, head, AnchorDecoder(DIM, 24).eval(), shape, llm, "tiny", {}, figures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -11,8 +12,9 @@ import torch
 from talkwalk.engine.diversity import HEARD, spoken_spread
 from talkwalk.projection import losses
 from talkwalk.projection.losses import named_categories, wanted_spread
+from talkwalk.projection.movements import SHARPER, Movements, Moves
 from talkwalk.projection.projection_head import BACK, HEADS, SLOTS, UNSAID, Intent, build_head
-from talkwalk.projection.steps import FULL, Step, StepKind, moves_of
+from talkwalk.projection.steps import FULL, Step, StepKind, grade_amounts, moves_of
 
 KINDS = ("anchored", "absolute")
 
@@ -153,13 +155,63 @@ def test_a_domain_without_categories_has_neither():
     assert named_categories(none, none, none, none).item() == 0
 
 
+AMOUNTS = [0.1, 0.18, 0.3, 0.5, 0.7]
+
+
+def surprise(logits: torch.Tensor, index: int) -> float:
+    """- log of the probability that logits (n,) give to one choice, written out."""
+    odds = [math.exp(float(logit)) for logit in logits]
+    return -math.log(odds[index] / sum(odds))
+
+
 def test_asked_moves_against_a_slow_loop():
-    read = torch.randn((4, 3), generator=torch.Generator().manual_seed(0))
-    wanted = torch.tensor([[0.3, 0.0, 0.0], [torch.nan, -0.1, 0.0], [torch.nan] * 3, [0.0, 0.0, 0.7]])
-    cells = [cell for pair in zip(read, wanted, strict=True) for cell in zip(*pair, strict=True)]
-    total = sum((float(r) - float(w)) ** 2 for r, w in cells if w == w)
-    assert losses.asked_moves(read, wanted).item() == pytest.approx(total / 4, rel=1e-5)
-    assert losses.asked_moves(torch.zeros(2, 0), torch.zeros(2, 0)).item() == 0
+    torch.manual_seed(0)
+    read = Moves(torch.zeros(4, 3), torch.zeros(4), torch.randn(4, 3, 3), torch.randn(4, 3, 5))
+    wanted = torch.tensor([[0.3, 0.0, 0.0], [torch.nan, -0.1, 0.0], [torch.nan] * 3, [0.0, 0.0, 0.69]])
+    total = 0.0
+    for turn, axis in itertools.product(range(4), range(3)):
+        asked = float(wanted[turn, axis])
+        side = 1 if math.isnan(asked) or asked == 0 else (2 if asked > 0 else 0)
+        total += surprise(read.sides[turn, axis], side)
+        if side != 1:
+            nearest = min(range(5), key=lambda grade: abs(AMOUNTS[grade] - abs(asked)))
+            total += surprise(read.grades[turn, axis], nearest)
+    assert losses.asked_moves(read, torch.tensor(AMOUNTS), wanted).item() == pytest.approx(total / 4, rel=1e-5)
+    none = Moves(torch.zeros(2, 0), torch.zeros(2), torch.zeros(2, 0, 3), torch.zeros(2, 0, 5))
+    assert losses.asked_moves(none, torch.tensor(AMOUNTS), torch.zeros(2, 0)).item() == 0
+
+
+def test_movements_are_choices():
+    torch.manual_seed(0)
+    movements = Movements(4, 2)
+    movements.amounts.copy_(torch.tensor(AMOUNTS))
+    read = torch.randn(3, 4)
+    silent = movements(read)
+    assert silent.amounts.abs().max() == 0
+    with torch.no_grad():
+        for layer in (movements.sides, movements.grades, movements.own_grades):
+            layer.weight.normal_()
+    for training, sharper in ((True, 1.0), (False, SHARPER)):
+        moves = movements.train(training)(read)
+        for turn, axis in itertools.product(range(3), range(2)):
+            down, still, up = (math.exp(-surprise(moves.sides[turn, axis] * sharper, side)) for side in range(3))
+            far = sum(math.exp(-surprise(moves.grades[turn, axis] * sharper, g)) * AMOUNTS[g] for g in range(5))
+            assert moves.amounts[turn, axis].item() == pytest.approx((up - down) * far, rel=1e-4)
+        still = torch.softmax(moves.sides * sharper, -1)[..., 1]
+        torch.testing.assert_close(moves.moving, 1 - still[:, 0] * still[:, 1])
+
+
+def test_once_trained_an_unsure_reader_commits_itself():
+    movements = Movements(1, 1)
+    movements.amounts.copy_(torch.tensor(AMOUNTS))
+    with torch.no_grad():
+        movements.sides.bias.copy_(torch.tensor([0.0, -2.0, 0.7]))
+    read = torch.zeros(1, 1)
+    assert movements.eval()(read).amounts > 1.5 * movements.train()(read).amounts > 0
+
+
+def test_grades_stand_for_growing_amounts():
+    assert grade_amounts(0.3) == pytest.approx([0.1, 0.18, 0.3, 0.5, FULL])
 
 
 def test_what_is_asked_of_every_axis():

@@ -20,7 +20,7 @@ from talkwalk.contrastive.metadata_encoder import MetadataEncoder
 from talkwalk.contrastive.text_encoder import SentenceEncoder, TextEncoder, clause_table
 from talkwalk.schema import Row, Schema
 
-SHORT = torch.float16  # of the text projection on disk: half the size, and training computes in no more
+SHORT = torch.float16  # of the text projection and the head on disk: half the size, and no figure changes
 LEARNED = "sentence_encoder"  # subfolder of a sentence encoder that was trained with the space
 
 
@@ -162,9 +162,9 @@ def save_module(module: nn.Module, path: Path, dtype: torch.dtype = torch.float3
 
 @torch.no_grad()
 def shorten(module: nn.Module, dtype: torch.dtype) -> None:
-    """Round the weights to what `dtype` holds, so that what is measured is what is saved."""
-    for parameter in module.parameters():
-        parameter.copy_(parameter.to(dtype))
+    """Round weights and buffers to what `dtype` holds, so that what is measured is what is saved."""
+    for tensor in (*module.parameters(), *module.buffers()):
+        tensor.copy_(tensor.to(dtype))
 
 
 def load_module(module: nn.Module, path: Path) -> None:

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from talkwalk.config import ContextDropoutConfig
 from talkwalk.llm.conversation import Conversation
 from talkwalk.llm.prompt_text import Verbosity
+from talkwalk.projection.movements import Moves
 
 
 def target_similarity(projected: Tensor, wanted: Tensor) -> Tensor:
@@ -94,15 +95,20 @@ def named_categories(asked: Tensor, without: Tensor, wanted: Tensor, refused: Te
     return F.binary_cross_entropy_with_logits(logits, labels, reduction="sum") / len(logits)
 
 
-def asked_moves(moves: Tensor, wanted: Tensor) -> Tensor:
-    """Squared difference of the movements read from the words and the asked ones, summed over axes, mean over turns.
+def asked_moves(moves: Moves, amounts: Tensor, wanted: Tensor) -> Tensor:
+    """Cross-entropy of the side of every axis, and of the amount where it moves; summed over axes, mean over turns.
 
     Args:
-        moves: On the attributes' [0, 1] scales, (batch, axes).
-        wanted: The same; NaN where the words do not say, (batch, axes).
+        moves: As read from the words.
+        amounts: Movement that belongs to each grade, on the attributes' [0, 1] scales, (grades,).
+        wanted: Asked movement, (batch, axes); NaN, where the words do not say how far, counts as not asked.
     """
-    known = torch.isfinite(wanted)
-    return torch.where(known, moves - wanted.nan_to_num(), torch.zeros_like(moves)).square().sum() / len(moves)
+    asked = wanted.nan_to_num()
+    side = torch.sign(asked).long() + 1  # an index of `SIDES`
+    grade = (asked.abs()[..., None] - amounts).abs().argmin(dim=-1)
+    which = F.cross_entropy(moves.sides.flatten(0, 1), side.flatten(), reduction="sum")
+    moved = asked != 0
+    return (which + F.cross_entropy(moves.grades[moved], grade[moved], reduction="sum")) / len(wanted)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

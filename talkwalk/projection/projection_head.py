@@ -9,11 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from talkwalk.contrastive.mentions import PLACES
+from talkwalk.projection.movements import Movements, Moves
 
 CURRENT, BACK, FIRST = 0, 1, 2  # anchor slots
 SLOTS = 3
 RETURNS = (BACK, FIRST)  # slots that a person may go back to
 UNSAID = -4.0  # logit of what nobody said
+REACH = 1.25  # times a movement's vector that training begins with: a chord falls short of its arc
 
 
 class Projected(NamedTuple):
@@ -25,7 +27,7 @@ class Projected(NamedTuple):
         spread: How far apart the answers should be, about -1 to 1, 0 as usual, (batch,).
         asked: Logits of every category having been asked for, (batch, categories).
         without: Logits of every category having been refused, (batch, categories).
-        moves: Asked movement along every ordered item attribute, on its [0, 1] scale, (batch, axes).
+        moves: Asked movement along every ordered item attribute.
         returns: Logits of going back to where it stood before, and of going back to the first thing, (batch, 2).
     """
 
@@ -34,7 +36,7 @@ class Projected(NamedTuple):
     spread: Tensor
     asked: Tensor
     without: Tensor
-    moves: Tensor
+    moves: Moves
     returns: Tensor
 
 
@@ -54,14 +56,14 @@ class Intent(nn.Module):
         self.spread = nn.Linear(hidden, 1)
         self.named = nn.Linear(hidden, 2 * categories)
         self.mentioned = nn.Linear(hidden, 2 * PLACES)
-        self.moves = nn.Linear(hidden, axes)
+        self.moves = Movements(hidden, axes)
         self.returns = nn.Linear(hidden, len(RETURNS))
-        silent = {self.spread: 0.0, self.moves: 0.0, self.named: UNSAID, self.mentioned: 0.0, self.returns: UNSAID}
+        silent = {self.spread: 0.0, self.named: UNSAID, self.mentioned: 0.0, self.returns: UNSAID}
         for layer, start in silent.items():  # begin by reading nothing into the words
             nn.init.zeros_(layer.weight)
             nn.init.constant_(layer.bias, start)
 
-    def forward(self, read: Tensor, mentions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, read: Tensor, mentions: Tensor) -> tuple[Tensor, Tensor, Tensor, Moves, Tensor]:
         """What was read (batch, hidden), and what is named (batch, places * categories), to `Projected`'s last fields.
 
         Whether a named category is wanted or refused is learned once for all of them, besides for each.
@@ -140,11 +142,12 @@ class AbsoluteHead(nn.Module):
 
 
 class AnchoredHead(nn.Module):
-    """Walk, don't teleport: z = normalize(sum of gate_s * anchor_s + sum of move_a * axis_a + delta).
+    """Walk, don't teleport: z = normalize(sum of gate_s * anchor_s + sum of reach_a * move_a * axis_a + delta).
 
     Gates, moves and delta are read from the state. Phase 1 lets every item move alike along an ordered attribute, so
-    that "a touch newer" is an amount along a known vector, and need not be learned as a place. Going back is no walk:
-    by as much as the words ask for it, z is the earlier place itself.
+    that "a touch newer" is an amount along a known vector, and need not be learned as a place; as far as anything moves
+    so, the delta has no part along the axes. Going back is no walk: by as much as the words ask for it, z is the
+    earlier place itself.
 
     The anchors are where the conversation stands (last item, or the profile at the start), where it stood before the
     last turn and the first thing shown, so that "go back" is a gate and not a memory. The delta also sees where it
@@ -160,6 +163,7 @@ class AnchoredHead(nn.Module):
     """
 
     axes: Tensor
+    span: Tensor  # an orthonormal basis of the axes, (dim, axes)
 
     def __init__(
         self, input_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1, categories: int = 0, axes: int = 0
@@ -171,12 +175,15 @@ class AnchoredHead(nn.Module):
         self.delta = nn.Sequential(nn.Linear(hidden + dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
         self.intent = Intent(hidden, categories, axes)
         self.register_buffer("axes", torch.zeros(axes, dim))
+        self.register_buffer("span", torch.zeros(dim, axes))
+        self.reach = nn.Parameter(torch.full((axes,), REACH))
         with torch.no_grad():
             self.gates.bias.copy_(torch.tensor([2.0, -2.0, -2.0]))  # begin by staying where the conversation stands
 
     def fit_axes(self, axes: Tensor) -> None:
         """Take the movement that belongs to the whole scale of every ordered item attribute, (axes, dim)."""
         self.axes.copy_(axes)
+        self.span.copy_(torch.linalg.qr(axes.T).Q)
 
     def forward(self, states: Tensor, anchors: Tensor) -> Projected:
         """States (batch, input dim) and anchors (batch, slots, dim) to positions (batch, dim).
@@ -188,7 +195,10 @@ class AnchoredHead(nn.Module):
         gates = torch.sigmoid(self.gates(read))  # (batch, slots)
         delta = self.delta(torch.cat([read, anchors[:, CURRENT]], dim=-1))
         spread, asked, without, moves, returns = self.intent(read, seen[:, self.norm.named :])
-        walked = F.normalize((gates[..., None] * anchors).sum(dim=1) + moves @ self.axes + delta, dim=-1)
+        # what is said along the axes is said by the moves alone; a delta that repeats it would blur how far
+        delta = delta - moves.moving[:, None] * (delta @ self.span) @ self.span.T
+        along = (moves.amounts * self.reach) @ self.axes
+        walked = F.normalize((gates[..., None] * anchors).sum(dim=1) + along + delta, dim=-1)
         back = torch.sigmoid(returns) * (anchors[:, RETURNS].norm(dim=-1) > 0)  # nowhere to go back to: walk on
         stay = (1 - back.sum(dim=1, keepdim=True)).clamp(min=0)
         place = F.normalize(stay * walked + (back[..., None] * anchors[:, RETURNS]).sum(dim=1), dim=-1)

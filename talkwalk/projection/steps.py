@@ -337,6 +337,11 @@ class Asking:
 FULL = 0.7  # movement on the [0, 1] scale that stands for going all the way, from wherever
 
 
+def grade_amounts(plain: float) -> list[float]:
+    """Movement that each grade stands for, the smallest first; `plain` is that of a plain "more" or "less"."""
+    return sorted([plain, *(plain * share for share in AMOUNTS.values()), FULL])
+
+
 def moves_of(step: Step, axes: Sequence[str], plain: float) -> list[float]:
     """Asked movement along every axis on its [0, 1] scale; NaN where it depends on where one stands, or is not said.
 

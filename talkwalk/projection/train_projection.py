@@ -21,7 +21,7 @@ from talkwalk.bundle import Bundle, LanguageModelId
 from talkwalk.checkpoint import load_checkpoint, run_settings, save_checkpoint
 from talkwalk.config import CONFIG_DIR, HoldoutConfig, LossWeights, ProjectionConfig, register, to_object
 from talkwalk.contrastive.descriptions import Descriptions, load_descriptions
-from talkwalk.contrastive.space import Space, pick_device, read_json
+from talkwalk.contrastive.space import SHORT, Space, pick_device, read_json, shorten
 from talkwalk.contrastive.validation import axis_vectors
 from talkwalk.datasets.resolve import open_for_training
 from talkwalk.files import atomic_folder, write_json
@@ -35,6 +35,7 @@ from talkwalk.projection.batches import Batch, batches
 from talkwalk.projection.projection_head import CURRENT, AbsoluteHead, AnchoredHead, build_head
 from talkwalk.projection.steering_language import SteeringLanguage, load_steering
 from talkwalk.projection.steering_pairs import with_twins
+from talkwalk.projection.steps import grade_amounts
 from talkwalk.projection.turns import TurnTable, TurnTables
 from talkwalk.projection.validation import Answers, as_answers, figures, turn_figures
 from talkwalk.projection.walks import Walk, Walker, draw_walks, profiles, training_items, training_walks
@@ -85,7 +86,7 @@ def loss_terms(head: Head, decoder: AnchorDecoder, batch: Batch, config: Project
         "reconstruct": losses.reconstruction(decoder(z[own]), batch.descriptions[own]),
         "items": losses.in_batch_items(z, batch.items, batch.item_keys, temperature=config.temperature),
         "spread": losses.wanted_spread(read.spread, batch.spread),
-        "moves": losses.asked_moves(read.moves, batch.moves),
+        "moves": losses.asked_moves(read.moves, head.intent.moves.amounts, batch.moves),
         "returns": losses.going_back(read.returns, batch.returns),
         "named": losses.named_categories(read.asked, read.without, batch.asked, batch.without),
     }
@@ -260,6 +261,7 @@ def fresh_head(kind: str, material: Material, config: ProjectionConfig) -> Head:
         categories=len(space.schema.category_values), axes=len(space.schema.ordered),
     )  # fmt: skip
     head.norm.fit(torch.as_tensor(material.train.states))
+    head.intent.moves.amounts.copy_(torch.tensor(grade_amounts(config.walks.step)))
     if isinstance(head, AnchoredHead) and space.schema.ordered:
         features = space.schema.featurize(items=material.catalog.items.iloc[:SWEPT]).joined()
         head.fit_axes(torch.as_tensor(axis_vectors(space.metadata.encode, features, space.schema)))
@@ -288,6 +290,7 @@ def train(config: ProjectionConfig) -> dict[str, dict[str, float]]:
                 out / f"seed-{seed}-{variant.name}",
                 material.swaps if variant.head == "anchored" else (),
             )
+            shorten(head, SHORT)
             heads[variant.name] = head
             kept = kept or (head, decoder)
         runs.append(evaluate_all(material, heads))

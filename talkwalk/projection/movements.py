@@ -1,0 +1,66 @@
+"""Movements along ordered attributes, read from words as choices.
+
+Whoever is unsure between "older" and "newer", and answers with the mean of both, goes nowhere. So the words choose a
+side of every axis and one of five amounts; training learns the odds, and afterwards they are sharpened, so that a walk
+commits itself.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from talkwalk.projection.steps import AMOUNTS
+
+SIDES = (-1.0, 0.0, 1.0)  # of an axis: down, not at all, up
+GRADES = len(AMOUNTS) + 2  # with the plain one and "most"
+SHARPER = 2.0  # exponent of the odds once training is over
+
+
+class Moves(NamedTuple):
+    """What words ask of the ordered attributes.
+
+    Attributes:
+        amounts: Movement on the attributes' [0, 1] scales, (batch, axes).
+        moving: Probability that any of them is to move, (batch,).
+        sides: Logits of the sides, (batch, axes, 3).
+        grades: Logits of the amounts, the smallest first, (batch, axes, 5).
+    """
+
+    amounts: Tensor
+    moving: Tensor
+    sides: Tensor
+    grades: Tensor
+
+
+class Movements(nn.Module):
+    """Reads `Moves`; how far is mostly said alike of all axes, and so mostly learned once for all.
+
+    Args:
+        hidden: Width of what was read from the state.
+        axes: Number of ordered item attributes.
+    """
+
+    amounts: Tensor
+
+    def __init__(self, hidden: int, axes: int) -> None:
+        super().__init__()
+        self.axes = axes
+        self.sides = nn.Linear(hidden, axes * len(SIDES))
+        self.grades = nn.Linear(hidden, GRADES)
+        self.own_grades = nn.Linear(hidden, axes * GRADES)
+        self.register_buffer("amounts", torch.zeros(GRADES))
+        for layer in (self.sides, self.own_grades):  # begin by reading nothing into the words
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, read: Tensor) -> Moves:
+        """What was read, (batch, hidden), to movements."""
+        sides = self.sides(read).unflatten(1, (self.axes, len(SIDES)))
+        grades = self.grades(read)[:, None] + self.own_grades(read).unflatten(1, (self.axes, GRADES))
+        sharper = 1.0 if self.training else SHARPER
+        odds, much = torch.softmax(sides * sharper, dim=-1), torch.softmax(grades * sharper, dim=-1)
+        amounts = (much @ self.amounts) * (odds[..., 2] - odds[..., 0])
+        return Moves(amounts, 1 - odds[..., 1].prod(dim=1), sides, grades)
