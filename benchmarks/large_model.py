@@ -21,6 +21,7 @@ from talkwalk.contrastive.space import pick_device
 from talkwalk.llm.conversation import Conversation, Exchange
 from talkwalk.llm.cores import fit_threads
 from talkwalk.llm.language_model import LanguageModel, compute_dtype
+from talkwalk.llm.layers import keep_layers
 from talkwalk.llm.models import locate
 from talkwalk.llm.prompt_format import Prompt
 
@@ -44,6 +45,7 @@ def random_model(shape: dict[str, int], device: torch.device) -> LanguageModel:
     torch.manual_seed(0)
     with device:  # weights are made where they stay
         model = AutoModel.from_config(Qwen3Config(**shape), dtype=compute_dtype(device), attn_implementation="sdpa")
+    keep_layers(model)
     return LanguageModel(model, AutoTokenizer.from_pretrained(locate("smollm2-135m")), "random")
 
 

@@ -956,6 +956,15 @@ def test_a_damaged_file_is_named(space, tmp_path, name, damage):
         Space.load(tmp_path)
 
 
+def test_an_older_space_says_so(space, tmp_path):
+    space.save(tmp_path)
+    settings = json.loads((tmp_path / "space.json").read_text())
+    del settings["shape"]["topics"]
+    (tmp_path / "space.json").write_text(json.dumps(settings))
+    with pytest.raises(ValueError, match="older TalkWalk: its shape has no 'topics'; train it again"):
+        Space.load(tmp_path)
+
+
 def test_devices_are_picked_by_name():
     assert pick_device("cpu").type == "cpu"
     assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")

@@ -166,7 +166,7 @@ def surprise(logits: torch.Tensor, index: int) -> float:
 
 def test_asked_moves_against_a_slow_loop():
     torch.manual_seed(0)
-    read = Moves(torch.zeros(4, 3), torch.zeros(4), torch.randn(4, 3, 3), torch.randn(4, 3, 5))
+    read = Moves(torch.zeros(4, 3), torch.zeros(4, 3), torch.randn(4, 3, 3), torch.randn(4, 3, 5))
     wanted = torch.tensor([[0.3, 0.0, 0.0], [torch.nan, -0.1, 0.0], [torch.nan] * 3, [0.0, 0.0, 0.69]])
     total = 0.0
     for turn, axis in itertools.product(range(4), range(3)):
@@ -177,17 +177,18 @@ def test_asked_moves_against_a_slow_loop():
             nearest = min(range(5), key=lambda grade: abs(AMOUNTS[grade] - abs(asked)))
             total += surprise(read.grades[turn, axis], nearest)
     assert losses.asked_moves(read, torch.tensor(AMOUNTS), wanted).item() == pytest.approx(total / 4, rel=1e-5)
-    none = Moves(torch.zeros(2, 0), torch.zeros(2), torch.zeros(2, 0, 3), torch.zeros(2, 0, 5))
+    none = Moves(torch.zeros(2, 0), torch.zeros(2, 0), torch.zeros(2, 0, 3), torch.zeros(2, 0, 5))
     assert losses.asked_moves(none, torch.tensor(AMOUNTS), torch.zeros(2, 0)).item() == 0
 
 
 def test_movements_are_choices():
     torch.manual_seed(0)
     movements = Movements(4, 2)
-    movements.amounts.copy_(torch.tensor(AMOUNTS))
+    movements.scale.copy_(torch.tensor(AMOUNTS))
     read = torch.randn(3, 4)
     silent = movements(read)
     assert silent.amounts.abs().max() == 0
+    assert silent.moving.max() < 0.05
     with torch.no_grad():
         for layer in (movements.sides, movements.grades, movements.own_grades):
             layer.weight.normal_()
@@ -198,12 +199,12 @@ def test_movements_are_choices():
             far = sum(math.exp(-surprise(moves.grades[turn, axis] * sharper, g)) * AMOUNTS[g] for g in range(5))
             assert moves.amounts[turn, axis].item() == pytest.approx((up - down) * far, rel=1e-4)
         still = torch.softmax(moves.sides * sharper, -1)[..., 1]
-        torch.testing.assert_close(moves.moving, 1 - still[:, 0] * still[:, 1])
+        torch.testing.assert_close(moves.moving, 1 - still)
 
 
 def test_once_trained_an_unsure_reader_commits_itself():
     movements = Movements(1, 1)
-    movements.amounts.copy_(torch.tensor(AMOUNTS))
+    movements.scale.copy_(torch.tensor(AMOUNTS))
     with torch.no_grad():
         movements.sides.bias.copy_(torch.tensor([0.0, -2.0, 0.7]))
     read = torch.zeros(1, 1)

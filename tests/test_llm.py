@@ -48,8 +48,18 @@ def test_a_turn_is_read_over_its_words_and_after_the_answers_fixed_words():
         assert renderer.tokenizer.decode(prompt.ids[: readout.answer + 1]).endswith(READOUT)
 
 
-def test_what_the_application_says_is_read_with_the_persons_words():
-    renderer = PromptRenderer(make_tokenizer())
+@pytest.mark.parametrize("format", [CHATML, LLAMA3, PHI3, PLAIN])
+@pytest.mark.parametrize("system", [None, "older films"])
+def test_a_turn_without_words_is_read_at_a_token(format, system):
+    (readout,) = (
+        PromptRenderer(make_tokenizer(), format).render(Conversation("s", (Exchange("", None, system),))).readouts
+    )
+    assert 0 < readout.first <= readout.said < readout.answer
+
+
+@pytest.mark.parametrize("format", [CHATML, LLAMA3, PHI3, PLAIN])
+def test_what_the_application_says_is_read_with_the_persons_words(format):
+    renderer = PromptRenderer(make_tokenizer(), format)
     prompt = renderer.render(Conversation("s", (Exchange("hello", None, "show them older films"),)))
     (readout,) = prompt.readouts
     told = renderer.tokenizer.decode(prompt.ids[readout.first : readout.said + 1])
@@ -248,8 +258,13 @@ def test_only_the_layers_that_are_read_are_run(tmp_path):
 def test_a_tap_belongs_to_its_thread():
     tap, layer = Tap(), torch.nn.Identity()
     tap.put_on(layer)
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(layer, torch.ones(1)).result()
+    with ThreadPoolExecutor(1) as pool, tap.listen() as heard:
+        pool.submit(layer, torch.zeros(1)).result()
         with pytest.raises(RuntimeError, match="no forward pass in this thread"):
-            tap.pop()
-        assert pool.submit(tap.pop).result().tolist() == [1.0]
+            heard()
+        layer(torch.ones(1))
+        pool.submit(layer, torch.zeros(1)).result()
+        assert heard().tolist() == [1.0]
+    layer(torch.ones(1))  # nobody listens
+    with tap.listen() as heard, pytest.raises(RuntimeError, match="no forward pass"):
+        heard()

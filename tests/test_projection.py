@@ -112,7 +112,7 @@ def test_the_anchored_head_is_its_formula():
     head.fit_axes(torch.randn(3, 6))
     with torch.no_grad():
         head.intent.moves.sides.weight.normal_()
-        head.intent.moves.amounts.copy_(torch.tensor([0.1, 0.2, 0.3, 0.5, 0.7]))
+        head.intent.moves.scale.copy_(torch.tensor([0.1, 0.2, 0.3, 0.5, 0.7]))
         head.reach.copy_(torch.tensor([1.0, 2.0, 0.5]))
         head.intent.returns.weight.normal_()
     states, anchors = torch.randn(3, 12), unit(3, SLOTS, 6)
@@ -124,8 +124,8 @@ def test_the_anchored_head_is_its_formula():
         moves = head.intent.moves(read[None])
         torch.testing.assert_close(result.moves.amounts[i], moves.amounts[0])
         along = sum(moves.amounts[0, axis] * head.reach[axis] * head.axes[axis] for axis in range(3))
-        shadow = torch.linalg.lstsq(head.axes.T, delta).solution @ head.axes  # what of the delta lies along the axes
-        delta = delta - moves.moving[0] * shadow
+        held = torch.linalg.lstsq(head.axes.T, delta).solution  # how much of every axis the delta holds
+        delta = delta - sum(moves.moving[0, axis] * held[axis] * head.axes[axis] for axis in range(3))
         walked = sum(gates[slot] * anchors[i, slot] for slot in (CURRENT, BACK, FIRST)) + along + delta
         back, first = torch.sigmoid(head.intent.returns(read))
         z = max(1 - back - first, 0) * walked / walked.norm() + back * anchors[i, BACK] + first * anchors[i, FIRST]

@@ -79,3 +79,10 @@ def test_wrong_shapes_store_nothing(shards, shape):
         shards.put([b"short"], states(1))
     shards.refresh()
     assert len(shards) == 0
+
+
+def test_states_that_do_not_fit_store_nothing(shards):
+    with pytest.raises(ValueError, match=r"must fit float16 .* got up to 70000"):
+        shards.put([b"k" * KEY], np.full((1, shards.dim), 7e4, np.float32))
+    shards.refresh()
+    assert len(shards) == 0

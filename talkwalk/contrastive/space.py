@@ -130,7 +130,12 @@ class Space:
         name = settings["text_encoder"]
         learned = name == LEARNED
         sentences = SentenceEncoder(str(folder / LEARNED) if learned else name, learned=learned)
-        space = cls.build(schema, sentences, settings["shape"])
+        try:
+            space = cls.build(schema, sentences, settings["shape"])
+        except KeyError as missing:
+            raise ValueError(
+                f"{folder} was made by an older TalkWalk: its shape has no {missing}; train it again"
+            ) from missing
         load_module(space.metadata, folder / "metadata_encoder.safetensors")
         load_module(space.text, folder / "text_encoder.safetensors")
         if len(settings["names"]) != len(space.mentions):
@@ -156,15 +161,17 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def save_module(module: nn.Module, path: Path, dtype: torch.dtype = torch.float32) -> None:
-    """Write the weights as safetensors, in a shorter type if one is given (see `shorten`)."""
-    save_file({name: tensor.to(dtype).contiguous().cpu() for name, tensor in module.state_dict().items()}, path)
+    """Write a module as safetensors, its weights in a shorter type if one is given (see `shorten`)."""
+    weights = {name for name, _ in module.named_parameters()}
+    state = {n: t.to(dtype) if n in weights else t for n, t in module.state_dict().items()}
+    save_file({name: tensor.contiguous().cpu() for name, tensor in state.items()}, path)
 
 
 @torch.no_grad()
 def shorten(module: nn.Module, dtype: torch.dtype) -> None:
-    """Round weights and buffers to what `dtype` holds, so that what is measured is what is saved."""
-    for tensor in (*module.parameters(), *module.buffers()):
-        tensor.copy_(tensor.to(dtype))
+    """Round the weights to what `dtype` holds, so that what is measured is what is saved."""
+    for parameter in module.parameters():
+        parameter.copy_(parameter.to(dtype))
 
 
 def load_module(module: nn.Module, path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from talkwalk.llm.kv_cache import KeyValues, common
 
-LIMIT = 1 << 30  # bytes; about 90 conversations of 512 tokens with SmolLM2-135M, 14 with Qwen3-8B
+LIMIT = 1 << 30  # bytes; about 110 conversations of 512 tokens with SmolLM2-135M, 17 with Qwen3-8B
 SHARED = 256  # most tokens of the shared beginning
 WORTH = 8  # fewest tokens that are copied rather than computed
 

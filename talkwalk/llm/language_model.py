@@ -146,7 +146,7 @@ class LanguageModel:
         device = self.model.device
         output = self.model(
             input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False, output_hidden_states=True
-        )
+        )  # fmt: skip
         words, last = output.hidden_states[words_layer(self.model)], output.last_hidden_state
         return [
             torch.stack([readout.of(words[row], last[row]) for readout in prompt.readouts]).cpu().numpy()

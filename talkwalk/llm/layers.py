@@ -2,12 +2,15 @@
 
 The last layers of a causal language model turn what was understood into the next token. What is wanted is told better
 some layers earlier, and what single words mean earlier still (for layers of encoders: Tenney et al. 2019, arXiv
-1905.05950; figures for this project in LOG.md). The layers behind the last one that is read are not run.
+1905.05950; figures for this project in LOG.md). The layers behind the last one that is read are not run, but in
+families whose attention this project does not know, which are read at the same shares of all their layers.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
@@ -32,20 +35,29 @@ def words_layer(model: Any) -> int:
 
 
 class Tap(threading.local):
-    """Takes the states behind one layer in every forward pass, for the thread that makes the pass."""
+    """Takes the states behind one layer, for the thread that listens while it makes a forward pass."""
 
-    states: Tensor | None = None
+    _listening = False
+    _states: Tensor | None = None
 
     def put_on(self, layer: nn.Module) -> None:
-        """Listen to a layer from now on."""
+        """Hear a layer from now on, whenever somebody listens."""
         layer.register_forward_hook(self._take)
 
     def _take(self, layer: nn.Module, given: Any, output: Any) -> None:
-        self.states = output if isinstance(output, Tensor) else output[0]
+        if self._listening:
+            self._states = output if isinstance(output, Tensor) else output[0]
 
-    def pop(self) -> Tensor:
-        """States of this thread's last pass, (batch, tokens, dim)."""
-        states, self.states = self.states, None
-        if states is None:
+    @contextmanager
+    def listen(self) -> Iterator[Callable[[], Tensor]]:
+        """Listen to the passes of this thread; gives a function for the last one's states, (batch, tokens, dim)."""
+        self._listening = True
+        try:
+            yield self._heard
+        finally:
+            self._listening, self._states = False, None
+
+    def _heard(self) -> Tensor:
+        if self._states is None:
             raise RuntimeError("the layer has made no forward pass in this thread")
-        return states
+        return self._states

@@ -136,8 +136,9 @@ def prepare(model: Any) -> None:
     AttentionInterface.register(ATTENTION, packed_attention)
     AttentionMaskInterface.register(ATTENTION, sdpa_mask)
     model.set_attn_implementation(ATTENTION)
-    model.words = Tap()
-    model.words.put_on(model.layers[words_layer(model) - 1])
+    if not hasattr(model, "words"):
+        model.words = Tap()
+        model.words.put_on(model.layers[words_layer(model) - 1])
 
 
 @torch.inference_mode()
@@ -162,17 +163,18 @@ def forward(model: Any, pieces: Sequence[Piece]) -> list[Tensor]:
         if piece.cache is not None:
             piece.cache.reserve(segments[-1].total)
     device = model.device
-    last = model(
-        input_ids=torch.tensor([[i for piece in pieces for i in piece.ids]], device=device),
-        position_ids=torch.tensor([positions], device=device),
-        attention_mask=torch.empty(1, 1, 1, 1, device=device),  # 4-D: transformers builds no mask of its own
-        use_cache=False,
-        segments=segments,
-    ).last_hidden_state[0]
+    with model.words.listen() as heard:
+        last = model(
+            input_ids=torch.tensor([[i for piece in pieces for i in piece.ids]], device=device),
+            position_ids=torch.tensor([positions], device=device),
+            attention_mask=torch.empty(1, 1, 1, 1, device=device),  # 4-D: transformers builds no mask of its own
+            use_cache=False,
+            segments=segments,
+        ).last_hidden_state[0]
+        words = heard()[0]
     for piece in pieces:
         if piece.cache is not None:
             piece.cache.ids.extend(piece.ids)
-    words = model.words.pop()[0]
     return [
         torch.stack([readout.after(-s.start).of(words, last) for readout in piece.readouts])
         for s, piece in zip(segments, pieces, strict=True)

@@ -83,7 +83,7 @@ class Readout(NamedTuple):
     """Where one turn is read.
 
     Attributes:
-        first: First token of what was said, by the application or the person.
+        first: First token of what was said, by the application or the person; the marks between both lie inside.
         said: Last token of what the person said.
         answer: Last token of the answer's fixed words.
     """

@@ -68,9 +68,16 @@ class StateShards:
         for key in keys:
             if len(key) != KEY:
                 raise ValueError(f"keys must have {KEY} bytes, got {key!r}")
+        with np.errstate(over="ignore"):  # refused below
+            short = states.astype(np.float16)
+        if not np.isfinite(short).all():
+            raise ValueError(
+                f"states must fit float16 (within 65504), got up to {np.abs(states).max():.0f}: "
+                "this language model's middle layers are too loud to keep"
+            )
         if self._files is None:
             self._files = self._new_shard()
-        for file, data in zip(self._files, (states.astype(np.float16).tobytes(), b"".join(keys)), strict=True):
+        for file, data in zip(self._files, (short.tobytes(), b"".join(keys)), strict=True):
             file.write(data)
             file.flush()
 

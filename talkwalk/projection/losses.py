@@ -95,17 +95,17 @@ def named_categories(asked: Tensor, without: Tensor, wanted: Tensor, refused: Te
     return F.binary_cross_entropy_with_logits(logits, labels, reduction="sum") / len(logits)
 
 
-def asked_moves(moves: Moves, amounts: Tensor, wanted: Tensor) -> Tensor:
+def asked_moves(moves: Moves, scale: Tensor, wanted: Tensor) -> Tensor:
     """Cross-entropy of the side of every axis, and of the amount where it moves; summed over axes, mean over turns.
 
     Args:
         moves: As read from the words.
-        amounts: Movement that belongs to each grade, on the attributes' [0, 1] scales, (grades,).
-        wanted: Asked movement, (batch, axes); NaN, where the words do not say how far, counts as not asked.
+        scale: Movement that belongs to each grade, on the attributes' [0, 1] scales, (grades,).
+        wanted: Asked movement, (batch, axes); NaN, where the words name a place and no movement, counts as none.
     """
     asked = wanted.nan_to_num()
     side = torch.sign(asked).long() + 1  # an index of `SIDES`
-    grade = (asked.abs()[..., None] - amounts).abs().argmin(dim=-1)
+    grade = (asked.abs()[..., None] - scale).abs().argmin(dim=-1)
     which = F.cross_entropy(moves.sides.flatten(0, 1), side.flatten(), reduction="sum")
     moved = asked != 0
     return (which + F.cross_entropy(moves.grades[moved], grade[moved], reduction="sum")) / len(wanted)

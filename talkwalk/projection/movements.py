@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from talkwalk.projection.steps import AMOUNTS
 
 SIDES = (-1.0, 0.0, 1.0)  # of an axis: down, not at all, up
+STILL = 4.0  # logit of an axis' not moving that training begins with
 GRADES = len(AMOUNTS) + 2  # with the plain one and "most"
 SHARPER = 2.0  # exponent of the odds once training is over
 
@@ -24,7 +25,7 @@ class Moves(NamedTuple):
 
     Attributes:
         amounts: Movement on the attributes' [0, 1] scales, (batch, axes).
-        moving: Probability that any of them is to move, (batch,).
+        moving: Probability that each is to move, (batch, axes).
         sides: Logits of the sides, (batch, axes, 3).
         grades: Logits of the amounts, the smallest first, (batch, axes, 5).
     """
@@ -43,7 +44,7 @@ class Movements(nn.Module):
         axes: Number of ordered item attributes.
     """
 
-    amounts: Tensor
+    scale: Tensor  # movement that belongs to each grade, (grades,)
 
     def __init__(self, hidden: int, axes: int) -> None:
         super().__init__()
@@ -51,10 +52,12 @@ class Movements(nn.Module):
         self.sides = nn.Linear(hidden, axes * len(SIDES))
         self.grades = nn.Linear(hidden, GRADES)
         self.own_grades = nn.Linear(hidden, axes * GRADES)
-        self.register_buffer("amounts", torch.zeros(GRADES))
+        self.register_buffer("scale", torch.zeros(GRADES))
         for layer in (self.sides, self.own_grades):  # begin by reading nothing into the words
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
+        with torch.no_grad():
+            self.sides.bias.unflatten(0, (axes, len(SIDES)))[:, 1] = STILL
 
     def forward(self, read: Tensor) -> Moves:
         """What was read, (batch, hidden), to movements."""
@@ -62,5 +65,5 @@ class Movements(nn.Module):
         grades = self.grades(read)[:, None] + self.own_grades(read).unflatten(1, (self.axes, GRADES))
         sharper = 1.0 if self.training else SHARPER
         odds, much = torch.softmax(sides * sharper, dim=-1), torch.softmax(grades * sharper, dim=-1)
-        amounts = (much @ self.amounts) * (odds[..., 2] - odds[..., 0])
-        return Moves(amounts, 1 - odds[..., 1].prod(dim=1), sides, grades)
+        amounts = (much @ self.scale) * (odds[..., 2] - odds[..., 0])
+        return Moves(amounts, 1 - odds[..., 1], sides, grades)

@@ -145,8 +145,8 @@ class AnchoredHead(nn.Module):
     """Walk, don't teleport: z = normalize(sum of gate_s * anchor_s + sum of reach_a * move_a * axis_a + delta).
 
     Gates, moves and delta are read from the state. Phase 1 lets every item move alike along an ordered attribute, so
-    that "a touch newer" is an amount along a known vector, and need not be learned as a place; as far as anything moves
-    so, the delta has no part along the axes. Going back is no walk: by as much as the words ask for it, z is the
+    that "a touch newer" is an amount along a known vector, and need not be learned as a place; as far as an axis
+    moves so, the delta has no part along it. Going back is no walk: by as much as the words ask for it, z is the
     earlier place itself.
 
     The anchors are where the conversation stands (last item, or the profile at the start), where it stood before the
@@ -163,7 +163,7 @@ class AnchoredHead(nn.Module):
     """
 
     axes: Tensor
-    span: Tensor  # an orthonormal basis of the axes, (dim, axes)
+    inverse: Tensor  # from a vector to how much of every axis it holds, (dim, axes)
 
     def __init__(
         self, input_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1, categories: int = 0, axes: int = 0
@@ -175,7 +175,7 @@ class AnchoredHead(nn.Module):
         self.delta = nn.Sequential(nn.Linear(hidden + dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
         self.intent = Intent(hidden, categories, axes)
         self.register_buffer("axes", torch.zeros(axes, dim))
-        self.register_buffer("span", torch.zeros(dim, axes))
+        self.register_buffer("inverse", torch.zeros(dim, axes))
         self.reach = nn.Parameter(torch.full((axes,), REACH))
         with torch.no_grad():
             self.gates.bias.copy_(torch.tensor([2.0, -2.0, -2.0]))  # begin by staying where the conversation stands
@@ -183,7 +183,7 @@ class AnchoredHead(nn.Module):
     def fit_axes(self, axes: Tensor) -> None:
         """Take the movement that belongs to the whole scale of every ordered item attribute, (axes, dim)."""
         self.axes.copy_(axes)
-        self.span.copy_(torch.linalg.qr(axes.T).Q)
+        self.inverse.copy_(torch.linalg.pinv(axes))
 
     def forward(self, states: Tensor, anchors: Tensor) -> Projected:
         """States (batch, input dim) and anchors (batch, slots, dim) to positions (batch, dim).
@@ -195,8 +195,8 @@ class AnchoredHead(nn.Module):
         gates = torch.sigmoid(self.gates(read))  # (batch, slots)
         delta = self.delta(torch.cat([read, anchors[:, CURRENT]], dim=-1))
         spread, asked, without, moves, returns = self.intent(read, seen[:, self.norm.named :])
-        # what is said along the axes is said by the moves alone; a delta that repeats it would blur how far
-        delta = delta - moves.moving[:, None] * (delta @ self.span) @ self.span.T
+        # where an axis is to move, the move says how far; a delta that goes along it as well would blur that
+        delta = delta - (moves.moving * (delta @ self.inverse)) @ self.axes
         along = (moves.amounts * self.reach) @ self.axes
         walked = F.normalize((gates[..., None] * anchors).sum(dim=1) + along + delta, dim=-1)
         back = torch.sigmoid(returns) * (anchors[:, RETURNS].norm(dim=-1) > 0)  # nowhere to go back to: walk on

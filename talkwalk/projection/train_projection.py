@@ -86,7 +86,7 @@ def loss_terms(head: Head, decoder: AnchorDecoder, batch: Batch, config: Project
         "reconstruct": losses.reconstruction(decoder(z[own]), batch.descriptions[own]),
         "items": losses.in_batch_items(z, batch.items, batch.item_keys, temperature=config.temperature),
         "spread": losses.wanted_spread(read.spread, batch.spread),
-        "moves": losses.asked_moves(read.moves, head.intent.moves.amounts, batch.moves),
+        "moves": losses.asked_moves(read.moves, head.intent.moves.scale, batch.moves),
         "returns": losses.going_back(read.returns, batch.returns),
         "named": losses.named_categories(read.asked, read.without, batch.asked, batch.without),
     }
@@ -140,6 +140,7 @@ def fit(
             run.log(epoch, **{name: float(np.mean(values)) for name, values in history.items()})
             save_checkpoint(folder, parts, epoch + 1, settings)
     modules.cpu().eval()
+    shorten(head, SHORT)
 
 
 @dataclass
@@ -254,14 +255,14 @@ def evaluate_all(material: Material, heads: dict[str, Head]) -> dict[str, float]
 
 
 def fresh_head(kind: str, material: Material, config: ProjectionConfig) -> Head:
-    """An untrained head that knows the spread of the states and the axes of the space."""
+    """An untrained head that knows the spread of the states, what the grades stand for and the axes of the space."""
     space = material.space
     head = build_head(
         kind, material.input_dim, space.dim, hidden=config.hidden, dropout=config.dropout,
         categories=len(space.schema.category_values), axes=len(space.schema.ordered),
     )  # fmt: skip
     head.norm.fit(torch.as_tensor(material.train.states))
-    head.intent.moves.amounts.copy_(torch.tensor(grade_amounts(config.walks.step)))
+    head.intent.moves.scale.copy_(torch.tensor(grade_amounts(config.walks.step)))
     if isinstance(head, AnchoredHead) and space.schema.ordered:
         features = space.schema.featurize(items=material.catalog.items.iloc[:SWEPT]).joined()
         head.fit_axes(torch.as_tensor(axis_vectors(space.metadata.encode, features, space.schema)))
@@ -290,7 +291,6 @@ def train(config: ProjectionConfig) -> dict[str, dict[str, float]]:
                 out / f"seed-{seed}-{variant.name}",
                 material.swaps if variant.head == "anchored" else (),
             )
-            shorten(head, SHORT)
             heads[variant.name] = head
             kept = kept or (head, decoder)
         runs.append(evaluate_all(material, heads))
