@@ -220,6 +220,9 @@ def test_some_wishes_also_refuse_what_the_item_does_not_have(asking):
         ((name, value),) = step.without
         assert value not in ROW[name] and value.lower() in step.utterance and (name, value) not in step.asked
     assert any(". " in s.utterance for s in refusing) and any(", and " in s.utterance for s in refusing)
+    genre = asking.language.categories["genre"]
+    other = changed(asking, categories={"genre": dataclasses.replace(genre, less=("the same without {value}",))})
+    assert not any(s.without or "same" in s.utterance for s in drawn(lambda rng: other.wish(ROW, "5", rng), 50))
     silent = changed(asking, categories={})
     assert not any(s.without for s in drawn(lambda rng: silent.wish(ROW, "5", rng), 50))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -19,6 +20,10 @@ MIN_ROOM = 0.5  # share of a movement that must be left before the end of an axi
 END_ROOM = 0.15  # of the [0, 1] scale, that must be left for going all the way
 GRADED = 0.45  # share of the movements that say how far
 REFUSING = 0.25  # share of the wishes that also say what is not wanted
+ELSEWHERE = re.compile(
+    r"\b(same|like (that|this)|anything|everything|whatever|all but|rest|these|this|that|here)\b", re.I
+)
+# in a refusal, what speaks of something else than the wish before it
 ABSENT = 0.3  # share of the refused categories that are not there anyway
 AMOUNTS = {"touch": 1 / 3, "bit": 0.6, "much": 5 / 3}  # of a plain step; "most" goes to the end
 SPREADS = {"closest": -1.0, "close": -0.5, "wide": 0.5, "widest": 1.0}  # of an answer; 0 where nothing is said
@@ -133,13 +138,16 @@ class Asking:
         plain = not self.language.wish or rng.random() < 0.4
         words = said.text if plain else self.pick(self.language.wish, rng).replace("{wish}", said.text)
         asked = tuple((a.name, n) for a in self.schema.categorical for n in names_in(said.metadata.get(a.name)))
+        plain_wish = Step(StepKind.WISH, words, said.metadata, target, asked=asked)
         refused = self._refused(row, rng) if rng.random() < REFUSING else None
         if refused is None:
-            return Step(StepKind.WISH, words, said.metadata, target, asked=asked)
+            return plain_wish
         if not self.language.joins or rng.random() < 0.5:  # a sentence of its own
             words = f"{bare(words)}. {refused.utterance}"
         else:
             words = self.joined(words, refused.utterance, rng)
+        if ELSEWHERE.search(refused.utterance):
+            return plain_wish
         return Step(StepKind.WISH, words, said.metadata, target, asked=asked, without=refused.without)
 
     def _refused(self, row: Row, rng: np.random.Generator) -> Step | None:
