@@ -262,7 +262,7 @@ class ProjectionConfig:
         llm: Name, folder or Hub id of the language model.
         head: "anchored" or "absolute".
         hidden: Width of the head's hidden layer.
-        baselines: Also train and report the absolute head and the head with target loss only.
+        baselines: Also train and report the absolute head and the head with target loss only, with the first seed.
         variants: Heads that `talkwalk.eval.ablation` trains, by name; empty for all.
         ship: Folder that receives a copy of the finished bundle; empty for none.
         license: SPDX name for the model card.

@@ -52,8 +52,6 @@ class RunLog:
 
 
 def summary(runs: list[dict[str, float]]) -> dict[str, dict[str, float]]:
-    """Per figure its value in the kept run (the first seed) and the lowest and highest over the seeds."""
-    return {
-        name: {"value": runs[0][name], "low": min(r[name] for r in runs), "high": max(r[name] for r in runs)}
-        for name in runs[0]
-    }
+    """Per figure its value in the kept run (the first seed) and the lowest and highest over the runs that have it."""
+    over = {name: [run[name] for run in runs if name in run] for name in runs[0]}
+    return {name: {"value": runs[0][name], "low": min(f), "high": max(f)} for name, f in over.items()}

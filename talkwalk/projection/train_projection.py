@@ -270,14 +270,14 @@ def fresh_head(kind: str, material: Material, config: ProjectionConfig) -> Head:
 
 
 def train(config: ProjectionConfig) -> dict[str, dict[str, float]]:
-    """Train every head once per seed; the first seed's default head becomes `out/bundle`."""
+    """Train the head once per seed and the baselines with the first one, whose default head becomes `out/bundle`."""
     backend = LanguageModel.load(config.llm, device=pick_device(config.device))
     material = prepare(config, backend)
     out, runs = Path(config.out), []
     kept: tuple[Head, AnchorDecoder] | None = None
     for seed in config.seeds:
         heads: dict[str, Head] = {}
-        for variant in variants(config):
+        for variant in variants(config) if seed == config.seeds[0] else variants(config)[:1]:
             torch.manual_seed(seed)
             head = fresh_head(variant.head, material, config)
             decoder = AnchorDecoder(material.space.dim, material.space.shape["sentence_dim"])
