@@ -11,10 +11,10 @@ import pytest
 from talkwalk.contrastive.descriptions import Band
 from talkwalk.projection.steering_language import CategoryLanguage, Direction
 from talkwalk.projection.steps import (
+    ADDING,
     AMOUNTS,
     END_ROOM,
     MIN_ROOM,
-    REFUSING,
     SPREADS,
     Asking,
     Step,
@@ -204,24 +204,32 @@ def test_a_wish_asks_for_the_categories_that_it_names(asking):
     steps = drawn(lambda rng: asking.wish(ROW, "5", rng))
     assert all(s.target == "5" for s in steps)
     for step in steps:
-        assert step.asked == tuple(("genre", g) for g in step.wanted.get("genre", ()))
-        assert all(g.lower() in step.utterance for g in step.wanted.get("genre", ()))
+        assert set(step.asked) <= {("genre", g) for g in step.wanted.get("genre", ())}
+        assert all(g.lower() in step.utterance for _, g in step.asked)
         assert set(step.wanted) <= set(ROW)
     framed = [s for s in steps if "show me " in s.utterance]
     assert len(framed) / len(steps) == pytest.approx(0.6, abs=0.1)
     assert {len(s.asked) for s in steps} == {0, 1, 2}
 
 
-def test_some_wishes_also_refuse_what_the_item_does_not_have(asking):
-    steps = drawn(lambda rng: asking.wish(ROW, "5", rng))
+def test_some_wishes_add_a_category_to_keep_to_or_to_keep_out_of(asking):
+    steps = drawn(lambda rng: asking.wish(ROW, "5", rng), 400)
     refusing = [s for s in steps if s.without]
-    assert len(refusing) / len(steps) == pytest.approx(REFUSING, abs=0.08)
+    asking_too = [s for s in steps if any(f"more {g.lower()}" in s.utterance for g in ROW["genre"])]
+    assert len(refusing) / len(steps) == pytest.approx(ADDING / 2, abs=0.06)
+    assert len(asking_too) / len(steps) == pytest.approx(ADDING / 2, abs=0.06)
     for step in refusing:
         ((name, value),) = step.without
         assert value not in ROW[name] and value.lower() in step.utterance and (name, value) not in step.asked
+    for step in asking_too:
+        assert any(value in ROW[name] and value.lower() in step.utterance for name, value in step.asked)
     assert any(". " in s.utterance for s in refusing) and any(", and " in s.utterance for s in refusing)
+
+
+def test_a_wish_adds_nothing_that_speaks_of_something_else(asking):
     genre = asking.language.categories["genre"]
-    other = changed(asking, categories={"genre": dataclasses.replace(genre, less=("the same without {value}",))})
+    frames = dataclasses.replace(genre, less=("the same without {value}",), more=("this with more {value}",))
+    other = changed(asking, categories={"genre": frames})
     assert not any(s.without or "same" in s.utterance for s in drawn(lambda rng: other.wish(ROW, "5", rng), 50))
     silent = changed(asking, categories={})
     assert not any(s.without for s in drawn(lambda rng: silent.wish(ROW, "5", rng), 50))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -19,11 +21,11 @@ from talkwalk.schema import Kind, Row, Schema, is_missing
 MIN_ROOM = 0.5  # share of a movement that must be left before the end of an axis
 END_ROOM = 0.15  # of the [0, 1] scale, that must be left for going all the way
 GRADED = 0.45  # share of the movements that say how far
-REFUSING = 0.25  # share of the wishes that also say what is not wanted
+ADDING = 0.25  # share of the wishes that also name a category: half of them one to keep out of
 ELSEWHERE = re.compile(
     r"\b(same|like (that|this)|anything|everything|whatever|all but|rest|these|this|that|here)\b", re.I
 )
-# in a refusal, what speaks of something else than the wish before it
+# what speaks of something else than the wish before it
 ABSENT = 0.3  # share of the refused categories that are not there anyway
 AMOUNTS = {"touch": 1 / 3, "bit": 0.6, "much": 5 / 3}  # of a plain step; "most" goes to the end
 SPREADS = {"closest": -1.0, "close": -0.5, "wide": 0.5, "widest": 1.0}  # of an answer; 0 where nothing is said
@@ -129,7 +131,7 @@ class Asking:
         return Step(kind, self.pick(words, rng), dict(row), "") if words else None
 
     def wish(self, row: Row, target: str, rng: np.random.Generator) -> Step | None:
-        """A description of item `target` with attributes `row`, in part; some also refuse what it does not have."""
+        """A description of item `target` with attributes `row`, in part; some add or refuse a category."""
         said = described_pair(
             row, self.schema.items, self._wordings(rng), rng, most_sayings=1, most_attributes=3
         )  # fmt: skip
@@ -138,17 +140,47 @@ class Asking:
         plain = not self.language.wish or rng.random() < 0.4
         words = said.text if plain else self.pick(self.language.wish, rng).replace("{wish}", said.text)
         asked = tuple((a.name, n) for a in self.schema.categorical for n in names_in(said.metadata.get(a.name)))
-        plain_wish = Step(StepKind.WISH, words, said.metadata, target, asked=asked)
-        refused = self._refused(row, rng) if rng.random() < REFUSING else None
+        wish = Step(StepKind.WISH, words, said.metadata, target, asked=asked)
+        refused = self._refused(row, rng) if rng.random() < ADDING else None
         if refused is None:
-            return plain_wish
-        if not self.language.joins or rng.random() < 0.5:  # a sentence of its own
-            words = f"{bare(words)}. {refused.utterance}"
-        else:
-            words = self.joined(words, refused.utterance, rng)
+            return wish
+        both = self._after(words, refused.utterance, rng)
+        # a stream of its own, so that the walks stay as they were drawn and their states need not be read again
+        own = np.random.default_rng(zlib.crc32(both.encode()))
+        if own.random() < 0.5:
+            return self._asking_too(wish, row, own)
         if ELSEWHERE.search(refused.utterance):
-            return plain_wish
-        return Step(StepKind.WISH, words, said.metadata, target, asked=asked, without=refused.without)
+            return wish
+        return dataclasses.replace(wish, utterance=both, without=refused.without)
+
+    def _after(self, words: str, more: str, rng: np.random.Generator) -> str:
+        """Words that add something, in a sentence of its own or in the same one."""
+        if not self.language.joins or rng.random() < 0.5:
+            return f"{bare(words)}. {more}"
+        return self.joined(words, more, rng)
+
+    def _asking_too(self, wish: Step, row: Row, rng: np.random.Generator) -> Step:
+        """The wish, and then a category that the item has: who names one after a description need not refuse it."""
+        options = [
+            (name, value, frame)
+            for name, language in sorted(self.language.categories.items())
+            for value in language.names
+            if value in names_in(row.get(name))
+            for frame in language.more
+            if not ELSEWHERE.search(frame)
+        ]
+        if not options:
+            return wish
+        name, value, frame = options[int(rng.integers(len(options)))]
+        called = self.language.categories[name].names[value]
+        more = frame.replace("{value}", str(called[int(rng.integers(len(called)))]))
+        joins = self.language.joins
+        words = f"{bare(wish.utterance)}. {more}"
+        if joins and rng.random() < 0.5:
+            join = joins[int(rng.integers(len(joins)))]
+            words = join.replace("{first}", bare(wish.utterance)).replace("{second}", bare(more))
+        asked = tuple(dict.fromkeys((*wish.asked, (name, value))))
+        return dataclasses.replace(wish, utterance=words, wanted={**wish.wanted, name: row[name]}, asked=asked)
 
     def _refused(self, row: Row, rng: np.random.Generator) -> Step | None:
         """A refusal of a category that `row` does not have; None without words for one."""
