@@ -33,7 +33,7 @@ def unit(*shape, seed=0):
     return (x / np.linalg.norm(x, axis=-1, keepdims=True)).astype(np.float32)
 
 
-def check(hits, expected):
+def assert_hits(hits, expected):
     ids, scores = expected
     assert hits.ids == ids
     assert hits.scores.dtype == np.float32 and hits.scores.shape == (len(ids),)
@@ -81,14 +81,14 @@ class TestIndexContract:
     @pytest.mark.parametrize("k", [1, 7, 100, 1000])
     def test_search_is_brute_force(self, index, items, k):
         for query in unit(5, DIM, seed=1):
-            check(index.search(query, k), brute_force(items, query, k))
+            assert_hits(index.search(query, k), brute_force(items, query, k))
 
     def test_exclude_and_among(self, index, items):
         query = unit(DIM, seed=1)
         seen, allowed = list(items)[:90:2], set(list(items)[:40])
-        check(index.search(query, 60, exclude=seen), brute_force(items, query, 60, seen))
-        check(index.search(query, 10, among=allowed), brute_force(items, query, 10, (), allowed))
-        check(
+        assert_hits(index.search(query, 60, exclude=seen), brute_force(items, query, 60, seen))
+        assert_hits(index.search(query, 10, among=allowed), brute_force(items, query, 10, (), allowed))
+        assert_hits(
             index.search(query, 30, exclude=seen, among=allowed),
             brute_force(items, query, 30, seen, allowed),
         )
@@ -105,20 +105,20 @@ class TestIndexContract:
         query = unit(DIM, seed=1)
         half = Selection(list(items)[::2])
         for _ in range(2):
-            check(index.search(query, 60, among=half), brute_force(items, query, 60, (), half))
+            assert_hits(index.search(query, 60, among=half), brute_force(items, query, 60, (), half))
             seen = list(items)[:20]
-            check(index.search(query, 60, among=half, exclude=seen), brute_force(items, query, 60, seen, half))
+            assert_hits(index.search(query, 60, among=half, exclude=seen), brute_force(items, query, 60, seen, half))
         index.remove(["item 4"])
         index.add(["item 8", "new"], unit(2, DIM, seed=2))
         index.add(["item 4"], unit(1, DIM, seed=3))
         items |= {"item 8": unit(2, DIM, seed=2)[0], "item 4": unit(1, DIM, seed=3)[0]}
-        check(index.search(query, 60, among=half), brute_force(items, query, 60, (), half))
+        assert_hits(index.search(query, 60, among=half), brute_force(items, query, 60, (), half))
         with pytest.raises(ValueError, match="ids must be a collection of ids, got the string 'item 1'"):
             Selection("item 1")
 
     def test_unknown_ids_in_a_filter_are_ignored(self, index, items):
         query = unit(DIM, seed=1)
-        check(index.search(query, 5, exclude=["gone"]), brute_force(items, query, 5))
+        assert_hits(index.search(query, 5, exclude=["gone"]), brute_force(items, query, 5))
         assert index.search(query, 5, among=["gone", "item 3"]).ids == ["item 3"]
 
     @pytest.mark.parametrize("n", [0, 1, 50])
@@ -145,14 +145,14 @@ class TestIndexContract:
         items.update(fresh)
         assert index.ids == list(items) and len(index) == 101
         for query in (*fresh.values(), unit(DIM, seed=1)):
-            check(index.search(query, 101), brute_force(items, query, 101))
+            assert_hits(index.search(query, 101), brute_force(items, query, 101))
 
     def test_remove(self, index, items):
         index.remove(["item 5", "item 0", "item 5"])
         del items["item 5"], items["item 0"]
         assert "item 5" not in index and "item 6" in index
         assert index.ids == list(items) and len(index) == 98
-        check(index.search(unit(DIM, seed=1), 200), brute_force(items, unit(DIM, seed=1), 200))
+        assert_hits(index.search(unit(DIM, seed=1), 200), brute_force(items, unit(DIM, seed=1), 200))
         index.add(["item 5"], unit(1, DIM))
         assert index.ids[-1] == "item 5"
 
@@ -182,7 +182,7 @@ class TestIndexContract:
         assert loaded.ids == index.ids
         query = unit(DIM, seed=1)
         expected = index.search(query, 50, exclude=["item 1"])
-        check(loaded.search(query, 50, exclude=["item 1"]), (expected.ids, expected.scores))
+        assert_hits(loaded.search(query, 50, exclude=["item 1"]), (expected.ids, expected.scores))
 
     def test_save_load_empty(self, empty, tmp_path):
         empty.save(tmp_path / "index")
@@ -257,7 +257,7 @@ class TestIndexContract:
         opened = type(index).load(tmp_path / "index", read_only=True)
         del items["item 7"]
         query = unit(DIM, seed=1)
-        check(opened.search(query, 9, exclude=["item 1"]), brute_force(items, query, 9, ["item 1"]))
+        assert_hits(opened.search(query, 9, exclude=["item 1"]), brute_force(items, query, 9, ["item 1"]))
         assert opened.ids == list(items) and "item 7" not in opened
         np.testing.assert_array_equal(opened.vectors(["item 3"]), [items["item 3"]])
         for change in (lambda: opened.add(["a"], unit(1, DIM)), lambda: opened.remove(["item 3"])):
@@ -279,7 +279,7 @@ class TestIndexContract:
         assert index.ids == list(items) and len(index) == len(items)
         np.testing.assert_array_equal(index.vectors(list(items)), list(items.values()))
         query = unit(DIM, seed=1)
-        check(index.search(query, 200), brute_force(items, query, 200))
+        assert_hits(index.search(query, 200), brute_force(items, query, 200))
 
 
 class TestIndexFiles:

@@ -110,9 +110,10 @@ class LanguageModel:
         if device.type == "cpu":
             fit_threads()
         transformers_logging.disable_progress_bar()
-        model = AutoModel.from_pretrained(folder, **options).to(device)
+        model = AutoModel.from_pretrained(folder, **options)
         if packed.can_pack(model):
             keep_layers(model, depth)
+        model = model.to(device)
         tokenizer = AutoTokenizer.from_pretrained(folder)
         return cls(model, tokenizer, fingerprint(folder) + ("-nf4" if four_bit else ""), cache_bytes=cache_bytes)
 
@@ -146,7 +147,7 @@ class LanguageModel:
         device = self.model.device
         output = self.model(
             input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False, output_hidden_states=True
-        )  # fmt: skip
+        )
         words, last = output.hidden_states[words_layer(self.model)], output.last_hidden_state
         return [
             torch.stack([readout.of(words[row], last[row]) for readout in prompt.readouts]).cpu().numpy()

@@ -22,10 +22,10 @@ MIN_ROOM = 0.5  # share of a movement that must be left before the end of an axi
 END_ROOM = 0.15  # of the [0, 1] scale, that must be left for going all the way
 GRADED = 0.45  # share of the movements that say how far
 ADDING = 0.25  # share of the wishes that also name a category: half of them one to keep out of
+# What speaks of something else than the wish before it: "no horror" adds to a wish, "the same without horror" does not
 ELSEWHERE = re.compile(
     r"\b(same|like (that|this)|anything|everything|whatever|all but|rest|these|this|that|here)\b", re.I
 )
-# what speaks of something else than the wish before it
 ABSENT = 0.3  # share of the refused categories that are not there anyway
 AMOUNTS = {"touch": 1 / 3, "bit": 0.6, "much": 5 / 3}  # of a plain step; "most" goes to the end
 SPREADS = {"closest": -1.0, "close": -0.5, "wide": 0.5, "widest": 1.0}  # of an answer; 0 where nothing is said

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +14,8 @@ from talkwalk.eval.human_dialogues import measure_cpcd, measure_redial, moments
 from talkwalk.eval.rivals.collaborative import CoMention
 from talkwalk.eval.system import Scored
 from talkwalk.eval.world import Amounts, World
+from tests.real_data import real
 
-DATA = Path(os.environ.get("TALKWALK_DATA", Path(__file__).parents[3] / "shared" / "data"))
-real = pytest.mark.skipif(not (DATA / "redial").is_dir(), reason=f"no public data at {DATA}: set TALKWALK_DATA")
 NAMES = ("Heat (1995)", "Up (2009)", "Untitled", "Big (1988)")
 FILMS = {
     str(i): {"name": n, "genre": g, "plot": "", "director": [], "writer": [], "star": [], "imdb_id": ""}
@@ -112,9 +109,8 @@ class TestReDial:
         with pytest.raises(FileNotFoundError, match=r"ReDial needs id2info\.json\.gz"):
             redial_catalog(tmp_path)
 
-    @real
     def test_the_real_files(self):
-        catalog, dialogues = redial_catalog(DATA / "redial"), redial_dialogues(DATA / "redial")
+        catalog, dialogues = redial_catalog(real("redial")), redial_dialogues(real("redial"))
         assert (len(catalog), len(dialogues)) == (6583, 901)
         turns = [turn for dialogue in dialogues for turn in dialogue.turns]
         assert sum(len(t.liked) for t in turns) > 1500
@@ -172,9 +168,8 @@ class TestCPCD:
         assert figures["cpcd/towards_liked"] == pytest.approx({"x:2": 1.0})
         assert figures["cpcd/away_from_disliked"] == pytest.approx({"x:2": 1.0})
 
-    @real
     def test_the_real_file(self):
-        catalog, dialogues = cpcd_catalog(DATA / "cpcd"), cpcd_dialogues(DATA / "cpcd")
+        catalog, dialogues = cpcd_catalog(real("cpcd")), cpcd_dialogues(real("cpcd"))
         assert (len(catalog), len(dialogues)) == (4540, 25)
         for dialogue in dialogues:
             for turn in dialogue.turns:
