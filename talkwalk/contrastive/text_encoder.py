@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from talkwalk.contrastive.dropout import ByteDropout
 from talkwalk.files import cache_folder
 from talkwalk.vector_cache import VectorCache
 from talkwalk.wheels import missing_wheel, wheel_folder
@@ -184,7 +185,7 @@ class TextEncoder(nn.Module):
 
     def __init__(self, sentence_dim: int, dim: int, hidden: int = 512, topics: int = 16, dropout: float = 0.1) -> None:
         super().__init__()
-        self.drop = nn.Dropout(dropout)
+        self.drop = ByteDropout(dropout)
         self.clause = nn.Sequential(nn.Linear(sentence_dim, hidden), nn.GELU())
         self.topics = topics
         self.topic = nn.Linear(sentence_dim, topics)
