@@ -10,11 +10,12 @@ import torch
 
 from talkwalk.llm import models
 from talkwalk.llm.conversation import Conversation, Exchange
-from talkwalk.llm.hidden_states import hidden_states, length_batches, padding_share, readout_keys
+from talkwalk.llm.hidden_states import hidden_states, length_batches, padding_share, readout_keys, tree_batches
 from talkwalk.llm.language_model import LanguageModel, compute_dtype
 from talkwalk.llm.layers import Tap, words_layer
 from talkwalk.llm.prompt_format import CHATML, LLAMA3, PHI3, PLAIN, READOUT, PromptRenderer, format_of, plain
 from talkwalk.llm.prompt_text import Verbosity, item_text, system_text, user_text
+from talkwalk.llm.shared_beginnings import trees
 from tests.conftest import make_language_model, make_tokenizer
 
 TALK = Conversation(
@@ -121,6 +122,7 @@ def test_hidden_states_are_computed_once(backend, tmp_path):
 
     class NoForward:
         renderer, dim, fingerprint = backend.renderer, backend.dim, backend.fingerprint
+        shares_beginnings = True
 
         def states(self, prompts):
             raise AssertionError("computed again")
@@ -130,11 +132,13 @@ def test_hidden_states_are_computed_once(backend, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-def test_an_interrupted_extraction_resumes(backend, tmp_path):
-    talks = [Conversation("s", (Exchange("word " * n),)) for n in range(1, 6)]
+@pytest.mark.parametrize("shares", [True, False])
+def test_an_interrupted_extraction_resumes(backend, tmp_path, shares):
+    talks = [Conversation(f"{n}" * 40, (Exchange("word " * n),)) for n in range(1, 6)]
 
     class Interrupted:
         renderer, dim, fingerprint = backend.renderer, backend.dim, backend.fingerprint
+        shares_beginnings = shares
         left = 2
 
         def states(self, prompts):
@@ -172,6 +176,35 @@ def test_batches_hold_prompts_of_similar_length_within_the_limit(backend):
     assert sorted(x for b in sizes for x in b) == sorted(len(p.ids) for p in prompts)
     assert all(len(b) == 1 or len(b) * max(b) <= 150 for b in sizes)
     assert [x for b in sizes for x in b] == sorted(x for b in sizes for x in b)
+
+
+def test_conversations_that_begin_alike_are_read_together(backend):
+    begun = [
+        Conversation(f"{n} " * 20, (Exchange("older", "Film"), Exchange(said))) for said in "abc" for n in range(4)
+    ]
+    prompts = [backend.renderer.render(talk) for talk in begun]
+    keyed = [(tuple(readout_keys(p)), p) for p in prompts]
+    batches = list(tree_batches(keyed, 2 * len(prompts[0].ids)))
+    assert sorted(p.ids for batch in batches for _, p in batch) == sorted(p.ids for p in prompts)
+    for batch in batches:
+        beginnings = [tuple(p.ids[:20]) for _, p in batch]
+        assert all(beginnings.count(each) == 3 for each in beginnings)
+    assert len(list(tree_batches(keyed, 10**6))) == 1
+
+
+def test_trees_share_half_of_their_tokens(backend):
+    begun = [Conversation("one two three " * n, (Exchange(said),)) for n in (1, 30) for said in ("a", "b", "c" * 9)]
+    prompts = [backend.renderer.render(talk) for talk in begun]
+    found = trees(prompts)
+    assert sorted(branch.number for tree in found for branch in tree) == list(range(len(prompts)))
+    for tree in found:
+        first = prompts[tree[0].number]
+        assert tree[0].held == 0
+        for index, held, turns in tree[1:]:
+            assert prompts[index].ids[:held] == first.ids[:held] and 2 * held >= len(prompts[index].ids)
+            assert held <= prompts[index].readouts[turns].first
+    assert len(found) < len(prompts)
+    assert 1 < len(trees([prompts[3]] * 40)) < 40, "a tree has a limit"
 
 
 def test_little_is_padded(backend):

@@ -14,7 +14,7 @@ from transformers import AutoModel, GPT2Config, LlamaConfig, MistralConfig, Phi3
 
 from talkwalk.engine.prompt_builder import ContextLimits, PromptBuilder
 from talkwalk.engine.recommender import Recommender
-from talkwalk.llm import packed, readers
+from talkwalk.llm import packed, readers, shared_beginnings
 from talkwalk.llm.conversation import Conversation, Exchange
 from talkwalk.llm.kv_cache import STEP, CacheShape, KeyValues
 from talkwalk.llm.language_model import LanguageModel
@@ -91,6 +91,25 @@ def test_states_of_many_conversations_equal_the_full_forward(name):
     for prompt, states in zip(prompts, model.states(prompts), strict=True):
         assert states.shape == (len(prompt.readouts), model.dim)
         np.testing.assert_allclose(states[-1], whole(model, prompt), atol=1e-3)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_common_beginning_is_read_once(name, monkeypatch):
+    model = make_model(name)
+    talks = [
+        Conversation(TALK.system, (*TALK.exchanges[:turns], Exchange(said)))
+        for turns in (5, 2)
+        for said in ("something newer", "something older than 9, please", "hm")
+    ]
+    prompts = [model.renderer.render(talk) for talk in (TALK, *talks, other(1))]
+    monkeypatch.setattr(shared_beginnings, "TREE", 10_000)  # letters are tokens here
+    counted = CountTokens(monkeypatch)
+    for prompt, states in zip(prompts, model.states(prompts), strict=True):
+        assert states.shape == (len(prompt.readouts), model.dim)
+        for turns in range(1, len(prompt.readouts) + 1):
+            before = Prompt(prompt.ids[: prompt.readouts[turns - 1].answer + 1], prompt.readouts[:turns])
+            np.testing.assert_allclose(states[turns - 1], whole(model, before), atol=1e-3)
+    assert sum(map(sum, counted.passes)) < 0.6 * sum(len(prompt.ids) for prompt in prompts)
 
 
 def test_plain_use_of_the_model_is_as_before():

@@ -1,4 +1,4 @@
-"""Hidden states of many conversations: batched by length, kept on disk, resumable."""
+"""Hidden states of many conversations: batched by length or common beginning, kept on disk, resumable."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from talkwalk.files import cache_folder
 from talkwalk.llm.conversation import Conversation
 from talkwalk.llm.language_model import HiddenStateBackend
 from talkwalk.llm.prompt_format import Prompt
+from talkwalk.llm.shared_beginnings import new_tokens, trees
 from talkwalk.llm.state_shards import KEY, StateShards
 
 TOKENS_PER_BATCH = 4096
@@ -28,14 +29,15 @@ def hidden_states(
 ) -> list[np.ndarray]:
     """States at every turn of every conversation, float32 (turns, dim) each, rounded to float16.
 
-    A state depends on the tokens before it and on nothing else, so its key is those tokens; the folder is named by the
-    backend's fingerprint. What was computed before an interruption is not computed again.
+    A state depends on the tokens before it (and, in the last bits of bf16, on what shares their beginning), so its key
+    is those tokens; the folder is named by the backend's fingerprint. What was computed before an interruption is not
+    computed again.
 
     Args:
         backend: Computes the states.
         conversations: What to read.
         cache: Folder of the cache, or None for the user's cache folder.
-        tokens_per_batch: Padded tokens in one forward pass.
+        tokens_per_batch: Tokens in one forward pass, padding included.
     """
     prompts = [backend.renderer.render(conversation) for conversation in conversations]
     keys = [readout_keys(prompt) for prompt in prompts]
@@ -47,9 +49,14 @@ def hidden_states(
         }
         with tqdm(total=sum(len(p.ids) for p in missing.values()), unit="tok", unit_scale=True, desc="hidden states",
                   disable=not missing) as bar:  # fmt: skip
-            for batch in length_batches(list(missing.items()), tokens_per_batch):
+            kept = {key for group in keys for key in group if key in shards}
+            batches = tree_batches if backend.shares_beginnings else length_batches
+            for batch in batches(list(missing.items()), tokens_per_batch):
                 states = np.concatenate(backend.states([prompt for _, prompt in batch]))
-                shards.put([key for group, _ in batch for key in group], states)
+                rows = {key: row for row, key in enumerate(key for group, _ in batch for key in group)}
+                new = {key: row for key, row in rows.items() if key not in kept}  # beginnings come more than once
+                shards.put(list(new), states[list(new.values())])
+                kept.update(new)
                 bar.update(sum(len(prompt.ids) for _, prompt in batch))
         if missing:
             shards.refresh()
@@ -77,6 +84,22 @@ def length_batches(prompts: Sequence[Keyed], tokens_per_batch: int) -> Iterator[
             yield batch
             batch = []
         batch.append(keyed)
+    if batch:
+        yield batch
+
+
+def tree_batches(prompts: Sequence[Keyed], tokens_per_batch: int) -> Iterator[list[Keyed]]:
+    """Prompts with a common beginning together, and those of similar length; the beginning counts once."""
+    texts = [prompt for _, prompt in prompts]
+    batch: list[Keyed] = []
+    size = 0
+    for tree in sorted(trees(texts), key=lambda members: len(texts[members[0].number].ids)):
+        new = new_tokens(tree, texts)
+        if batch and size + new > tokens_per_batch:
+            yield batch
+            batch, size = [], 0
+        batch += [prompts[branch.number] for branch in tree]
+        size += new
     if batch:
         yield batch
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ from talkwalk.llm.layers import DEPTH, keep_layers, words_layer
 from talkwalk.llm.models import fingerprint, locate
 from talkwalk.llm.prompt_format import READS, Prompt, PromptRenderer
 from talkwalk.llm.readers import PlainReader, SharedReading
+from talkwalk.llm.shared_beginnings import Tree, new_tokens, trees
 
 
 class StateReader(Protocol):
@@ -37,6 +39,11 @@ class HiddenStateBackend(Protocol):
     @property
     def dim(self) -> int:
         """Length of a state: hidden size times the vectors that are read."""
+        ...
+
+    @property
+    def shares_beginnings(self) -> bool:
+        """Whether a common beginning of conversations that are given together is read once; else rows are padded."""
         ...
 
     @property
@@ -122,6 +129,10 @@ class LanguageModel:
         return READS * int(self.model.config.hidden_size)
 
     @property
+    def shares_beginnings(self) -> bool:
+        return self.reading is not None
+
+    @property
     def fingerprint(self) -> str:
         read = f"{words_layer(self.model)}.{self.model.config.num_hidden_layers}"
         return f"{self._fingerprint}-{self.renderer.format.fingerprint()}-{read}"
@@ -130,11 +141,29 @@ class LanguageModel:
         """One forward pass; causal attention gives every turn's state at once."""
         if self.reading is None:
             return self._padded_states(prompts)
-        return self._cores.spread(self._packed_states, prompts, [len(p.ids) for p in prompts])
+        groups = trees(prompts)
+        sizes = [new_tokens(tree, prompts) for tree in groups]
+        read = self._cores.spread(partial(self._tree_states, prompts), groups, sizes)
+        by_number = {
+            b.number: s for tree, states in zip(groups, read, strict=True) for b, s in zip(tree, states, strict=True)
+        }
+        return [by_number[number] for number in range(len(prompts))]
 
-    def _packed_states(self, prompts: Sequence[Prompt]) -> list[np.ndarray]:
-        read = packed.forward(self.model, [packed.Piece(p.ids, p.readouts) for p in prompts])
-        return [states.cpu().numpy() for states in read]
+    def _tree_states(self, prompts: Sequence[Prompt], groups: Sequence[Tree]) -> list[list[np.ndarray]]:
+        """States of every turn of every conversation of some trees."""
+        pieces: list[packed.Piece] = []
+        for tree in groups:
+            first = len(pieces)
+            for number, held, turns in tree:
+                ids, readouts = prompts[number]
+                stem = packed.Stem(first, held) if held else None
+                pieces.append(packed.Piece(ids[held:], [r.after(held) for r in readouts[turns:]], stem=stem))
+        read = iter(packed.forward(self.model, pieces))
+        found = []
+        for tree in groups:
+            own = [next(read).cpu().numpy() for _ in tree]
+            found.append([np.concatenate([own[0][: b.turns], states]) for b, states in zip(tree, own, strict=True)])
+        return found
 
     @torch.inference_mode()
     def _padded_states(self, prompts: Sequence[Prompt]) -> list[np.ndarray]:

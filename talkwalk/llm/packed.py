@@ -2,7 +2,8 @@
 
 All tokens lie in one row, so that every matrix product sees them together; attention alone looks at one conversation
 at a time, with the keys and values that its earlier turns left. No state depends on what else is in the row: on the
-CPUs tried, bf16 states are the same to the last bit in whatever company (`benchmarks/turns.py` counts).
+CPUs tried, bf16 states are the same to the last bit in whatever company (`benchmarks/turns.py` counts). Only a
+beginning that is shared is looked at in another order, which bf16 rounds differently.
 """
 
 from __future__ import annotations
@@ -23,6 +24,18 @@ ATTENTION = "talkwalk_packed"
 FAMILIES = ("llama", "mistral", "phi3", "qwen2", "qwen3")
 
 
+class Stem(NamedTuple):
+    """The beginning that a conversation shares with another one of the same row.
+
+    Attributes:
+        piece: Number of the other piece, which comes earlier in the row and has neither stem nor cache.
+        length: How many of its tokens are the beginning of both.
+    """
+
+    piece: int
+    length: int
+
+
 class Piece(NamedTuple):
     """New tokens of one conversation.
 
@@ -30,31 +43,51 @@ class Piece(NamedTuple):
         ids: The tokens.
         readouts: Where turns are read, counted from the first new one.
         cache: Of the tokens before them; takes up the new ones. None for a conversation that does not go on.
+        stem: Where the tokens before them are found instead, if another piece has them.
     """
 
     ids: Sequence[int]
     readouts: Sequence[Readout]
     cache: KeyValues | None = None
+    stem: Stem | None = None
 
 
 class _Segment:
     """Where a piece lies in the row, and what its tokens may look at."""
 
-    def __init__(self, piece: Piece, start: int) -> None:
+    def __init__(self, piece: Piece, start: int, before: Sequence[_Segment]) -> None:
         self.cache, self.start, self.new = piece.cache, start, len(piece.ids)
         self.held = len(piece.cache.ids) if piece.cache else 0
+        self._stem = slice(0, 0)  # where the shared beginning lies in the row
+        if piece.stem is not None:
+            self.held, first = piece.stem.length, before[piece.stem.piece].start
+            self._stem = slice(first, first + self.held)
         self._masks: dict[tuple[int | None, int], Tensor] = {}
 
     @property
     def total(self) -> int:
         return self.held + self.new
 
+    @property
+    def span(self) -> slice:
+        """Of the new tokens in the row."""
+        return slice(self.start, self.start + self.new)
+
     def keys_values(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """All keys and values of the conversation, (heads, total, width) each; the new ones go into the cache."""
-        if self.cache is None:
-            return key, value
-        keys, values = self.cache.buffer[layer, :, :, : self.total]
-        keys[:, self.held :], values[:, self.held :] = key, value
+        """All keys and values of the conversation, (heads, total, width) each; the new ones go into the cache.
+
+        Args:
+            layer: Number of the layer.
+            key: Of the whole row, (heads, tokens, width).
+            value: Likewise.
+        """
+        if self.cache is not None:
+            keys, values = self.cache.buffer[layer, :, :, : self.total]
+            keys[:, self.held :], values[:, self.held :] = key[:, self.span], value[:, self.span]
+            return keys, values
+        if not self.held:
+            return key[:, self.span], value[:, self.span]
+        keys, values = (torch.cat([each[:, self._stem], each[:, self.span]], dim=1) for each in (key, value))
         return keys, values
 
     def mask(self, window: int | None, groups: int, like: Tensor) -> Tensor | None:
@@ -107,8 +140,8 @@ def packed_attention(
     heads, width = query.shape[1], query.shape[3]
     out = query.new_empty(1, query.shape[2], heads, width)
     for s in segments:
-        span = slice(s.start, s.start + s.new)
-        keys, values = s.keys_values(module.layer_idx, key[0, :, span], value[0, :, span])  # type: ignore[arg-type]
+        span = s.span
+        keys, values = s.keys_values(module.layer_idx, key[0], value[0])  # type: ignore[arg-type]
         groups = heads // len(keys)
         mask = s.mask(sliding_window, groups, query)
         if mask is None:
@@ -145,6 +178,9 @@ def prepare(model: Any) -> None:
 def forward(model: Any, pieces: Sequence[Piece]) -> list[Tensor]:
     """What is read of each piece's turns, (turns, state dim) per piece; caches take up the new tokens.
 
+    Conversations with one beginning can share it: a piece with a stem looks at the keys that another piece of the same
+    row has there, so that the beginning is computed once (a tree of tokens, as in Miao et al. 2023, arXiv 2305.09781).
+
     Where the pass is interrupted, the caches hold the tokens that they held before.
 
     Raises:
@@ -157,7 +193,7 @@ def forward(model: Any, pieces: Sequence[Piece]) -> list[Tensor]:
     positions: list[int] = []
     start = 0
     for piece in pieces:
-        segments.append(_Segment(piece, start))
+        segments.append(_Segment(piece, start, segments))
         positions += range(segments[-1].held, segments[-1].total)
         start += len(piece.ids)
         if piece.cache is not None:
