@@ -19,7 +19,7 @@ from talkwalk.schema import Schema
 STEERING = Path(__file__).parent.parent / "data" / "descriptions" / "steering"
 SCHEMAS = Path(talkwalk.datasets.__file__).parent / "schemas"
 DOMAINS = [p.stem for p in sorted(STEERING.glob("*.yaml")) if read_mapping(p)["domain"] != EVERY_DOMAIN]
-LISTS = ("stay", "back", "next", "wish", "keep", "first", "between", "joins")
+LISTS = ("stay", "back", "next", "wish", "keep", "first", "between", "joins", "tastes")
 
 
 @pytest.fixture(scope="module", params=DOMAINS)
@@ -122,7 +122,7 @@ def test_a_plain_direction_does_not_say_how_far(language):
 
 
 def test_the_common_file_says_enough(common):
-    lists = {name: common[name] for name in ("keep", "first", "between", "joins", "back")}
+    lists = {name: common[name] for name in ("keep", "first", "between", "joins", "back", "tastes", "wish")}
     lists |= {
         f"{field}.{name}": wordings for field in ("grades", "variety") for name, wordings in common[field].items()
     }
@@ -157,7 +157,7 @@ def test_first_is_told_before_second(common):
 
 
 def test_a_domain_has_the_common_wordings_too(common, language):
-    for name in ("keep", "first", "between", "joins", "back"):
+    for name in ("keep", "first", "between", "joins", "back", "tastes", "wish"):
         assert set(common[name]) <= set(getattr(language, name))
     for name in GRADES:
         assert set(common["grades"][name]) <= set(language.grades[name])

@@ -143,6 +143,7 @@ def test_mistakes_of_a_domain_are_named(load, change, message):
         ({"keep": ["the same"]}, r"keep must contain \{wish\}, got 'the same'"),
         ({"joins": ["{first} and"]}, r"joins must contain \{second\}, got '\{first\} and'"),
         ({"joins": ["and {second}"]}, r"joins must contain \{first\}, got 'and \{second\}'"),
+        ({"tastes": ["I like films."]}, r"tastes must contain \{likes\} or \{titles\}, got 'I like films\.'"),
         ({"first": []}, r"first must be a list of wordings, got \[\]"),
         ({"between": [""]}, r"between must be a list of wordings, got \[''\]"),
     ],
@@ -165,6 +166,7 @@ def test_parts_are_disjoint_complete_and_keep_names_and_comparatives(load):
     many = {name: [f"{name} {i} {{wish}}" for i in range(40)] for name in ("wish", "keep")}
     many |= {name: [f"{name} {i}" for i in range(40)] for name in ("stay", "back", "next", "first", "between")}
     many["joins"] = [f"{{first}} {i} {{second}}" for i in range(40)]
+    many["tastes"] = [f"{i} {{likes}}" for i in range(40)]
     grades = {name: [f"{name} {i} {{more}}" for i in range(40)] for name in GRADES}
     variety = {name: [f"{name} {i}" for i in range(40)] for name in SPREADS}
     ends = {"year": {"up": [f"newest {i}" for i in range(40)], "down": [f"oldest {i}" for i in range(40)]}}

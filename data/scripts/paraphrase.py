@@ -23,8 +23,9 @@ import numpy as np
 import yaml
 from tqdm import tqdm
 
+from talkwalk.bands import Band
 from talkwalk.config import GenerateConfig
-from talkwalk.contrastive.descriptions import Band, ByValue
+from talkwalk.contrastive.descriptions import ByValue
 from talkwalk.contrastive.text_encoder import SentenceEncoder
 from talkwalk.files import atomic_file
 from talkwalk.schema import Attribute, Kind

@@ -6,9 +6,7 @@ A value's key is its name, or for ordered attributes a range: "1970-1979" in the
 
 from __future__ import annotations
 
-import functools
 import logging
-import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,52 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
+from talkwalk.bands import Band
 from talkwalk.schema import Attribute, Kind, Schema, is_missing, unknown
 from talkwalk.splits import Split, split_of
 
 log = logging.getLogger(__name__)
-RANGE = re.compile(r"^\s*(-?\d+(?:\.\d+)?)(%?)\s*-\s*(-?\d+(?:\.\d+)?)(%?)\s*$")
 
 Wordings = tuple[str, ...]
 ByValue = dict[str, dict[str, Wordings]]  # attribute -> value or range -> wordings
-
-
-@dataclass(frozen=True, slots=True)
-class Band:
-    """A range of an ordered attribute, in its own units or in ranks (0..1)."""
-
-    low: float
-    high: float
-    in_ranks: bool
-
-    @classmethod
-    @functools.cache  # the same few ranges, for every value of every pair
-    def parse(cls, text: str) -> Band:
-        match = RANGE.match(text)
-        if match is None or bool(match[2]) != bool(match[4]):
-            raise ValueError(f'range must look like "1970-1979" or "0%-20%", got {text!r}')
-        scale = 100.0 if match[2] else 1.0
-        low, high = float(match[1]) / scale, float(match[3]) / scale
-        if low > high:
-            raise ValueError(f"range must be increasing, got {text!r}")
-        return cls(low, high, bool(match[2]))
-
-    def holds(self, value: float, attribute: Attribute) -> bool:
-        """Whether `value`, in the attribute's own units, lies in the range."""
-        return self.holds_either(value, float(attribute.to_unit(np.array(value))) if self.in_ranks else 0.0)
-
-    def holds_either(self, value: float, unit: float) -> bool:
-        """The same, of a value given in its own units and on the attribute's [0, 1] scale."""
-        if not self.in_ranks:
-            return self.low <= value <= self.high
-        return self.low <= unit < self.high or (self.high == 1.0 and unit == 1.0)
-
-    def units(self, attribute: Attribute) -> tuple[float, float]:
-        """Both ends on the attribute's [0, 1] scale."""
-        if self.in_ranks:
-            return self.low, self.high
-        low, high = attribute.to_unit(np.array([self.low, self.high]))
-        return float(low), float(high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +173,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 FIELDS = {"domain", "entity", "attributes", "composites", "affinities", "verdicts"}
-STEERING_FIELDS = {"directions", "categories", "stay", "back", "next", "wish", "comparatives", "superlatives",
-                   "grades", "keep", "first", "between", "variety", "joins"}  # fmt: skip  # read by `projection`
+STEERING_FIELDS = {"directions", "categories", "stay", "back", "next", "wish", "comparatives", "superlatives", "grades",
+                   "keep", "first", "between", "variety", "joins", "tastes"}  # fmt: skip  # read by `projection`
 
 
 def _check_top_level(data: Mapping[str, Any], where: str) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from talkwalk.bands import Band
 from talkwalk.contrastive.dataset import Pair, PairKind, described_pair, item_pair, join
-from talkwalk.contrastive.descriptions import Affinity, Band, Descriptions
+from talkwalk.contrastive.descriptions import Affinity, Descriptions
 from talkwalk.schema import Attribute, Kind, Row, Schema
 
 # Two ways to say one thing: a profile may hold either or both, and wordings describe the second.

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from talkwalk.contrastive.descriptions import Band
+from talkwalk.bands import Band
 from talkwalk.eval.controllability import spread
 from talkwalk.index.catalog import Catalog
 from talkwalk.index.metadata_distance import MetadataTable
@@ -64,10 +64,8 @@ class Ruler:
 
     def held(self, attribute: str, band: str) -> np.ndarray:
         """Whether every item's value lies in a range of an ordered attribute, (items,)."""
-        of, within = self.catalog.schema.items[attribute], Band.parse(band)
         values = self.catalog.items[attribute].to_numpy(dtype=np.float64)
-        pairs = zip(values.tolist(), of.to_unit(values).tolist(), strict=True)
-        return np.array([value == value and within.holds_either(value, unit) for value, unit in pairs])
+        return Band.parse(band).within(values, self.catalog.schema.items[attribute])
 
     def distance(self, shown: Sequence[str], wanted: Row) -> float:
         """Mean distance of the answer's items from wanted metadata, 0 to 1; 1 for an answer without items."""

@@ -66,6 +66,7 @@ class SteeringLanguage:
         between: Between the last two things recommended.
         variety: Per spread, how far apart the answers should be.
         joins: Frames with {first} and {second}: two steers in one sentence.
+        tastes: Frames with {likes}, {titles} or both: what a person likes, and no request.
     """
 
     directions: Mapping[str, Direction]
@@ -82,6 +83,7 @@ class SteeringLanguage:
     between: Wordings = ()
     variety: Mapping[str, Wordings] = field(default_factory=dict)
     joins: Wordings = ()
+    tastes: Wordings = ()
 
     def part(self, split: Split, *, test: float, valid: float = 0.0) -> SteeringLanguage:
         """Only what the hash assigns to `split`; names of categories and comparatives belong to every split."""
@@ -114,7 +116,7 @@ class SteeringLanguage:
         return {*directed, *framed, *named, *(w for name in LISTS for w in getattr(self, name))}
 
 
-LISTS = ("stay", "back", "next", "wish", "keep", "first", "between", "joins")
+LISTS = ("stay", "back", "next", "wish", "keep", "first", "between", "joins", "tastes")
 NEEDED = ("stay", "back", "next", "wish")  # a domain without these cannot be walked
 SLOTS = {"wish": ("{wish}",), "keep": ("{wish}",), "joins": ("{first}", "{second}")}
 
@@ -174,6 +176,9 @@ def _list(sources: Sequence[tuple[str, Mapping[str, Any]]], name: str) -> Wordin
         if name in data:
             found = wordings_of(data[name], f"{where}: {name}")
             _check_frames(found, SLOTS.get(name, ()), f"{where}: {name}")
+            for frame in found if name == "tastes" else ():
+                if "{likes}" not in frame and "{titles}" not in frame:
+                    raise ValueError(f"{where}: tastes must contain {{likes}} or {{titles}}, got {frame!r}")
             words += found
     if not words and name in NEEDED:
         raise ValueError(f"{sources[0][0]}: {name} must be a list of wordings, got None")
