@@ -190,7 +190,8 @@ class WalksConfig:
         test: Number of unseen conversations for the figures.
         turns: Longest conversation.
         step: How far a plain "more" or "less" moves, on the attribute's [0, 1] scale.
-        twins: Share of conversations that get a twin whose last utterance asks for something else.
+        endings: Other things that each simulated conversation is made to ask for, each at a turn of its own.
+        introductions: Number of first turns in which people say what they like, and some of them what they want.
         system: Share of the movements that the application's words ask for, in training.
     """
 
@@ -200,13 +201,14 @@ class WalksConfig:
     test: int = MISSING
     turns: int = 4
     step: float = 0.3
-    twins: float = 0.5
+    endings: int = 1
+    introductions: int = 0
     system: float = 0.05
 
     def __post_init__(self) -> None:
         _positive(self, "simulated", "test", "turns", "step")
-        _not_negative(self, "real", "wishes")
-        _share(self, "twins", "step", "system")
+        _not_negative(self, "real", "wishes", "endings", "introductions")
+        _share(self, "step", "system")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -245,9 +247,12 @@ class LossWeights:
     named: float = 0.5
     moves: float = 1.0
     returns: float = 0.5
+    within: float = 0.5
 
     def __post_init__(self) -> None:
-        _not_negative(self, "direction", "reconstruct", "delta", "items", "spread", "named", "moves", "returns")
+        _not_negative(
+            self, "direction", "reconstruct", "delta", "items", "spread", "named", "moves", "returns", "within"
+        )
 
 
 @dataclass(kw_only=True, slots=True)
@@ -432,6 +437,8 @@ class EvalConfig:
         bundle: Name or folder of the bundle that TalkWalk and the rivals with a trained space use.
         catalog: What is recommended: name or folder of a catalogue, "redial" or "cpcd"; empty for the bundle's own.
         data: Folder of the files of ReDial or CPCD.
+        artists: Name or folder of a music catalogue that lends CPCD's tracks the attributes of their artists; empty for
+            titles and names alone.
         tags: Folder of a MovieLens release with `movies.csv` and `tags.csv`, so that SteerEval's protocol knows tags;
             empty for none.
         descriptions: Folder of description files, with the steering language; empty for the bundle's own copy.
@@ -463,6 +470,7 @@ class EvalConfig:
     bundle: str = MISSING
     catalog: str = ""
     data: str = ""
+    artists: str = ""
     tags: str = ""
     descriptions: str = MISSING
     out: str = MISSING

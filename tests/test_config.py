@@ -113,7 +113,7 @@ def test_a_wrong_type_names_itself(name, override):
         ("projection", "dropout=-0.1", "dropout must be between 0 and 1, got -0.1"),
         ("projection", "walks.turns=0", "turns must be positive, got 0"),
         ("projection", "walks.step=1.5", "step must be between 0 and 1, got 1.5"),
-        ("projection", "walks.twins=-1", "twins must be between 0 and 1, got -1"),
+        ("projection", "walks.endings=-1", "endings must not be negative, got -1"),
         ("projection", "weights.delta=-1", "delta must not be negative, got -1"),
         ("projection", "context.drop_turns=3", "drop_turns must be between 0 and 1, got 3"),
         ("projection", "seeds=[]", "seeds must name at least one seed"),

@@ -63,11 +63,15 @@ def world_of(config: EvalConfig, parts: Parts) -> World:
 
 
 def _catalog(config: EvalConfig, parts: Parts) -> Catalog:
+    if config.artists and config.catalog != "cpcd":
+        raise ValueError(f"artists belongs to catalog=cpcd, got catalog={config.catalog or parts.bundle.catalog}")
     if config.catalog not in HUMAN:
         return open_catalog(config.catalog or parts.bundle.catalog)
     if not config.data:
         raise ValueError(f"catalog={config.catalog} needs the folder of its files: data=FOLDER")
-    return redial_catalog(config.data) if config.catalog == "redial" else cpcd_catalog(config.data)
+    if config.catalog == "redial":
+        return redial_catalog(config.data)
+    return cpcd_catalog(config.data, artists=open_catalog(config.artists) if config.artists else None)
 
 
 def fingerprint(world: World, parts: Parts) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import gzip
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from talkwalk.datasets.cpcd import cpcd_catalog, cpcd_dialogues
@@ -14,6 +15,8 @@ from talkwalk.eval.human_dialogues import measure_cpcd, measure_redial, moments
 from talkwalk.eval.rivals.collaborative import CoMention
 from talkwalk.eval.system import Scored
 from talkwalk.eval.world import Amounts, World
+from talkwalk.index.catalog import Catalog
+from talkwalk.schema import Schema
 from tests.real_data import real
 
 NAMES = ("Heat (1995)", "Up (2009)", "Untitled", "Big (1988)")
@@ -142,6 +145,22 @@ class TestCPCD:
         catalog = cpcd_catalog(cpcd)
         assert catalog.row("a") == {"title": "Song a", "artist": "A, B", "album": "Album"}
         assert catalog.schema.ordered == () and catalog.schema.categorical == ()
+
+    def test_a_catalogue_of_music_lends_its_artists_attributes(self, cpcd):
+        items = {"artist": {"kind": "text"}, "title": {"kind": "text"}, "year": {"kind": "ordered"},
+                 "genre": {"kind": "category", "values": ["pop", "rock"]}}  # fmt: skip
+        rows = [("b", 1970, "rock"), ("B", 1980, "pop"), ("B", 1990, "rock"), ("nobody", 2020, "pop")]
+        tracks = pd.DataFrame(rows, columns=["artist", "year", "genre"], index=list("wxyz")).assign(title="t")
+        schema = Schema.from_dict({"domain": "music", "items": items}).fit(tracks)
+        lent = cpcd_catalog(cpcd, artists=Catalog(schema, tracks, evaluation_only="only to look at"))
+        assert lent.row("a") == {"title": "Song a", "artist": "A, B", "year": 1980, "genre": "rock"}
+        assert lent.ids == list("abcdef") and lent.evaluation_only == "only to look at"
+
+    def test_tracks_of_artists_that_nobody_knows_have_a_title_and_a_name(self, cpcd):
+        tracks = pd.DataFrame({"artist": ["C"], "title": ["t"], "year": [1990]}, index=["w"])
+        items = {"artist": {"kind": "text"}, "title": {"kind": "text"}, "year": {"kind": "ordered"}}
+        schema = Schema.from_dict({"domain": "music", "items": items}).fit(tracks)
+        assert cpcd_catalog(cpcd, artists=Catalog(schema, tracks)).row("a") == {"title": "Song a", "artist": "A, B"}
 
     def test_turns_carry_what_was_liked(self, cpcd):
         first, _, last = cpcd_dialogues(cpcd)[0].turns
