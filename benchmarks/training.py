@@ -39,6 +39,8 @@ def repeated(table: TurnTable, turns: int) -> TurnTable:
     copies: dict[str, object] = {}
     for field in dataclasses.fields(table):
         value = getattr(table, field.name)
+        if field.name == "ranges":
+            continue
         if isinstance(value, list):
             copies[field.name] = value * times
             continue
@@ -52,7 +54,7 @@ def repeated(table: TurnTable, turns: int) -> TurnTable:
             parts = [value + 1e-3 * rng.standard_normal(value.shape).astype(value.dtype) for _ in range(times)]
         copies[field.name] = np.concatenate(parts)
     last = int(np.searchsorted(copies["walk"], copies["walk"][turns - 1], side="right"))  # type: ignore[index,call-overload]
-    return TurnTable(**{name: value[:last] for name, value in copies.items()})  # type: ignore[index]
+    return dataclasses.replace(table, **{name: value[:last] for name, value in copies.items()})  # type: ignore[index]
 
 
 def measure(overrides: Sequence[str]) -> str:

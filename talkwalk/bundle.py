@@ -15,7 +15,7 @@ from talkwalk.model_card import model_card
 from talkwalk.projection.anchor_decoder import AnchorDecoder
 from talkwalk.projection.projection_head import AbsoluteHead, AnchoredHead, build_head
 
-FORMAT = 5
+FORMAT = 6
 SHIPPED = Path(__file__).parent / "bundles"
 
 
@@ -109,7 +109,10 @@ class Bundle:
         folder = find_bundle(name)
         settings = read_json(folder / "config.json")
         if settings.get("format") != FORMAT:
-            raise ValueError(f"{folder} has bundle format {settings.get('format')!r}, this TalkWalk reads {FORMAT}")
+            raise ValueError(
+                f"{folder} has bundle format {settings.get('format')!r}, this TalkWalk reads {FORMAT}: "
+                "train it again, or install the TalkWalk that wrote it"
+            )
         for file, digest in settings["files"].items():
             path = folder / file
             if not path.is_file():
@@ -123,6 +126,7 @@ class Bundle:
         head = build_head(
             shape["kind"], shape["input_dim"], shape["dim"], hidden=shape["hidden"], dropout=shape["dropout"],
             categories=len(space.schema.category_values), axes=len(space.schema.ordered),
+            ranges=len(space.ranges),
         )  # fmt: skip
         decoder = AnchorDecoder(shape["dim"], space.shape["sentence_dim"])
         load_module(head, folder / "projection_head.safetensors")

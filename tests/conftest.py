@@ -206,6 +206,7 @@ def make_space(catalog: Catalog) -> Space:
     space.metadata.eval()
     space.text.eval()
     shorten(space.text, SHORT)
+    space.learn_ranges({"year": ("1930-1959", "1960-1999"), "rating": ("0%-40%", "60%-100%")})
     return space
 
 
@@ -220,7 +221,7 @@ def make_bundle(space: Space, backend: LanguageModel) -> Bundle:
     shape = {"kind": "anchored", "input_dim": width, "dim": DIM, "hidden": 32, "dropout": 0.0}
     head = build_head(
         "anchored", backend.dim + space.heard_dim, DIM, hidden=32, dropout=0.0,
-        categories=len(space.schema.category_values), axes=len(space.schema.ordered),
+        categories=len(space.schema.category_values), axes=len(space.schema.ordered), ranges=len(space.ranges),
     ).eval()  # fmt: skip
     shorten(head, SHORT)
     llm = LanguageModelId("tiny", "local", backend.fingerprint)

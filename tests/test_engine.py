@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,9 @@ from talkwalk.engine.trace import movement_trace
 from talkwalk.engine.turn import Turn
 from talkwalk.index.catalog import Catalog
 from talkwalk.llm.conversation import Exchange
+from talkwalk.projection.movements import SHARPER
 from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, RETURNS, UNSAID
+from talkwalk.projection.spreads import LEVELS
 from tests.conftest import HashedSentences, make_catalog, make_language_model, make_space
 
 
@@ -133,7 +136,7 @@ def test_reactions_move_the_start_and_hide_the_disliked(recommender):
     np.testing.assert_allclose(session._anchors()[CURRENT], recommender.item_vector(liked))
     session.say("older")
     np.testing.assert_allclose(session._anchors()[BACK], turn.position)
-    assert disliked in session._seen(Reading(turn.position, 0.0, [], [], BACK))
+    assert disliked in session._seen(Reading(turn.position, 0.0, [], [], BACK, []))
     with pytest.raises(ValueError, match="unknown item id 'nope'"):
         session.react("nope", liked=True)
 
@@ -159,7 +162,13 @@ def hears(recommender, *, asked=(), without=(), spread=0.0):
         for shift, named in ((0, asked), (len(names), without)):
             for name in named:
                 intent.named.bias[shift + names.index(name)] = -UNSAID
-        intent.spread.bias.fill_(spread)
+        intent.spread.said.bias.copy_(logits_of(spread))
+
+
+def logits_of(spread: float) -> torch.Tensor:
+    """Logits of the levels that are read as a spread: of the two levels beside it, by how near each is."""
+    near = [max(0.0, 1 - abs(level - spread) / 0.5) for level in LEVELS]
+    return torch.tensor([math.log(max(odds, 1e-12)) / SHARPER for odds in near])
 
 
 def goes_back(recommender, slot, logit=30.0):
@@ -292,7 +301,7 @@ def test_what_is_less_likely_than_not_is_no_going_back(recommender, slot):
 
 def test_where_going_back_leads(recommender):
     def returns(session, slot):
-        return session._returns_to(Reading(np.zeros(recommender.dim), 0.0, [], [], slot))
+        return session._returns_to(Reading(np.zeros(recommender.dim), 0.0, [], [], slot, []))
 
     session = recommender.session(history=["4"])
     expected = {0: (None, None), 1: (None, None), 2: (0, 0), 3: (1, 0), 4: (2, 0)}

@@ -14,6 +14,7 @@ from talkwalk.projection import losses
 from talkwalk.projection.losses import named_categories, wanted_spread
 from talkwalk.projection.movements import SHARPER, Movements, Moves
 from talkwalk.projection.projection_head import BACK, HEADS, SLOTS, UNSAID, Intent, build_head
+from talkwalk.projection.spreads import LEVELS, Spreads
 from talkwalk.projection.steps import FULL, Step, StepKind, grade_amounts, moves_of
 
 KINDS = ("anchored", "absolute")
@@ -33,6 +34,7 @@ def test_a_fresh_head_reads_nothing_into_the_words(kind):
     head = build_head(kind, 12, 6, hidden=8, dropout=0.0, categories=4)
     read = head(torch.randn(5, 12) * 100, torch.randn(5, SLOTS, 6))
     torch.testing.assert_close(read.spread, torch.zeros(5))
+    assert read.spreads.argmax(dim=-1).tolist() == [LEVELS.index(0.0)] * 5
     for logits in (read.asked, read.without):
         torch.testing.assert_close(logits, torch.full((5, 4), UNSAID))
     assert torch.sigmoid(read.without).max() < 0.05
@@ -47,9 +49,7 @@ def test_asked_and_without_are_the_two_halves():
     intent = Intent(3, 2, 1)
     with torch.no_grad():
         intent.named.bias.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0]))
-        intent.spread.weight.copy_(torch.tensor([[1.0, 0.0, -1.0]]))
-    spread, asked, without, *_ = intent(torch.tensor([[5.0, 6.0, 7.0], [1.0, 0.0, 0.0]]), torch.zeros(2, 4))
-    assert spread.tolist() == [-2.0, 1.0]
+    _, asked, without, *_ = intent(torch.tensor([[5.0, 6.0, 7.0], [1.0, 0.0, 0.0]]), torch.zeros(2, 4))
     assert asked.tolist() == [[1.0, 2.0]] * 2
     assert without.tolist() == [[3.0, 4.0]] * 2
 
@@ -90,7 +90,7 @@ def test_a_reading_names_the_categories_in_the_order_of_the_schema(recommender):
     names = recommender.catalog.schema.category_values
     with torch.no_grad():
         head.intent.named.bias[1] = head.intent.named.bias[len(names) + 2] = 3.0
-        head.intent.spread.bias.fill_(-7.0)
+        head.intent.spread.said.bias[LEVELS.index(-1.0)] = 99.0
     read = recommender.project(np.ones(recommender.bundle.head_shape["input_dim"]), np.zeros((SLOTS, recommender.dim)))
     assert (read.asked, read.without, read.spread) == ([names[1]], [names[2]], -1.0)
 
@@ -117,11 +117,28 @@ def test_a_spread_that_is_hardly_said_is_not_heard(read, spoken):
 # losses
 
 
-def test_wanted_spread_is_the_mean_square():
-    read, wanted = torch.tensor([0.2, -1.0, 0.5]), torch.tensor([0.0, -0.5, 0.5])
-    expected = sum((float(a) - float(b)) ** 2 for a, b in zip(read, wanted, strict=True)) / 3
-    assert wanted_spread(read, wanted).item() == pytest.approx(expected)
-    assert wanted_spread(wanted, wanted).item() == 0
+def test_wanted_spread_is_the_cross_entropy_of_the_nearest_level():
+    logits, wanted = torch.randn(4, len(LEVELS), generator=torch.manual_seed(0)), [0.0, -0.5, 1.0, 1.5]
+    expected = 0.0
+    for row, spread in zip(logits.tolist(), wanted, strict=True):
+        level = min(range(len(LEVELS)), key=lambda i: abs(LEVELS[i] - spread))
+        expected -= math.log(math.exp(row[level]) / sum(map(math.exp, row))) / 4
+    assert wanted_spread(logits, torch.tensor(wanted)).item() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_spread_is_what_the_odds_expect_and_sharper_after_training(training):
+    spreads = Spreads(3).train(training)
+    with torch.no_grad():
+        spreads.said.weight.normal_(generator=torch.manual_seed(0))
+    read = torch.randn(6, 3, generator=torch.manual_seed(1))
+    expected, logits = spreads(read)
+    for spread, row in zip(expected.tolist(), logits.tolist(), strict=True):
+        odds = [math.exp(logit * (1 if training else SHARPER)) for logit in row]
+        assert spread == pytest.approx(
+            sum(o * level for o, level in zip(odds, LEVELS, strict=True)) / sum(odds), abs=1e-5
+        )
+    assert LEVELS == (-1.0, -0.5, 0.0, 0.5, 1.0)
 
 
 def cross_entropy(logit: float, label: float) -> float:

@@ -18,7 +18,7 @@ from talkwalk.projection.anchor_decoder import AnchorDecoder
 from talkwalk.projection.batches import Batch, batches
 from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, SLOTS, build_head
 from talkwalk.projection.steering_language import load_steering
-from talkwalk.projection.steering_pairs import moves_on, twin, with_twins
+from talkwalk.projection.steering_pairs import moves_on, other_endings
 from talkwalk.projection.steps import Step, StepKind
 from talkwalk.projection.train_projection import answers, fit
 from talkwalk.projection.turns import NONE, TurnTables, conversation_of
@@ -279,16 +279,36 @@ def test_training_walks_hold_nothing_that_is_held_out(catalog, descriptions, lan
     assert not [t for t in texts if any(part in held_out for part in (t, *t.split(", ")))]
 
 
-def test_a_twin_differs_in_its_last_utterance_only(walker):
+def plain_drops(walks) -> list[losses.ContextDrop]:
+    return [losses.no_context_drop(w.history) for w in walks]
+
+
+def test_another_ending_differs_in_one_utterance_only(walker):
     rng = np.random.default_rng(4)
-    walks = [w for w in draw_walks(walker, [], 40, rng) if len(w.steps) > 1]
-    pairs = [(w, t) for w, t in zip(walks, with_twins(walks, walker, 1.0, rng), strict=True) if t is not None]
-    assert pairs
-    for walk, other in pairs:
-        assert other.steps[:-1] == walk.steps[:-1]
-        assert other.history == walk.history
-        assert other.steps[-1].meaning != walk.steps[-1].meaning
-    assert twin(dataclasses.replace(walks[0]), walker, np.random.default_rng(0)) is not None
+    walks = draw_walks(walker, [], 40, rng)
+    endings = other_endings(walks, plain_drops(walks), walker, 3, rng)
+    assert sum(map(len, endings)) > len(walks)
+    turns = set()
+    for walk, some in zip(walks, endings, strict=True):
+        assert len(some) <= 3
+        for other in some:
+            *before, last = other.steps
+            assert tuple(before) == walk.steps[: len(before)]
+            assert other.history == walk.history
+            assert other.history or before, "an ending begins where nothing was before"
+            assert last.meaning != walk.steps[len(before)].meaning
+            turns.add(len(before))
+    assert len(turns) > 1
+
+
+def test_endings_keep_to_the_turns_that_are_told(walker):
+    rng = np.random.default_rng(4)
+    walks = [w for w in draw_walks(walker, [], 60, rng) if len(w.steps) > 2]
+    drops = [losses.ContextDrop(2, tuple(range(len(w.history))), Verbosity.NORMAL) for w in walks]
+    endings = [ending for some in other_endings(walks, drops, walker, 4, rng) for ending in some]
+    assert endings and all(len(ending.steps) > 2 for ending in endings)
+    real = [dataclasses.replace(w, real=True) for w in walks]
+    assert not any(other_endings(real, drops, walker, 4, rng))
 
 
 def test_staying_is_no_delta_pair(walker):
@@ -347,20 +367,28 @@ def test_tables_line_up_states_anchors_and_targets(tables, walker, catalog, spac
             row += 1
 
 
-def test_twins_and_dropped_turns_keep_their_places(tables, walker, backend):
+def test_endings_and_dropped_turns_keep_their_places(tables, walker, backend):
     rng = np.random.default_rng(6)
     walks = [w for w in draw_walks(walker, [], 30, rng) if len(w.steps) >= 2]
     drops = [losses.ContextDrop(1, tuple(range(len(w.history))), Verbosity.NORMAL) for w in walks]
-    twins = with_twins(walks, walker, 1.0, rng)
-    table = tables.build(walks, drops, rng, twins)
-    assert len(table) == sum(len(w.steps) - 1 for w in walks) + sum(t is not None for t in twins)
+    endings = other_endings(walks, drops, walker, 2, rng)
+    table = tables.build(walks, drops, rng, endings)
+    assert len(table) == sum(len(w.steps) - 1 for w in walks) + sum(map(len, endings))
+    assert (table.twin != NONE).sum() == sum(map(len, endings))
     for row in np.flatnonzero(table.twin != NONE):
         assert table.walk[row] == table.walk[table.twin[row]]
         np.testing.assert_array_equal(table.anchors[row], table.anchors[table.twin[row]])
         assert table.steps[row] != table.steps[table.twin[row]]
-    prompt = backend.renderer.render(conversation_of(walks[0], tables.catalog, drops[0]))
-    read = table.states[0, : backend.dim]
-    np.testing.assert_allclose(read, backend.states([prompt])[0][0], atol=2e-3)  # float16 in the cache
+    row = 0
+    for walk, drop, some in zip(walks, drops, endings, strict=True):
+        told = [(walk, turn) for turn in range(1, len(walk.steps))] + [(other, len(other.steps) - 1) for other in some]
+        for which, turn in told:
+            prompt = backend.renderer.render(conversation_of(which, tables.catalog, drop))
+            assert table.steps[row] == which.steps[turn]
+            read = table.states[row, : backend.dim]
+            np.testing.assert_allclose(read, backend.states([prompt])[0][turn - 1], atol=3e-3)  # float16 in the cache
+            row += 1
+    assert row == len(table)
     heard = tables.space.heard([table.steps[0].utterance])[0]
     np.testing.assert_allclose(table.states[0, backend.dim :], heard, atol=1e-6)
 
@@ -422,7 +450,7 @@ def fresh(backend, space):
     torch.manual_seed(0)
     head = build_head(
         "anchored", backend.dim + space.heard_dim, space.dim, hidden=16, dropout=0.1,
-        categories=len(space.schema.category_values), axes=len(space.schema.ordered),
+        categories=len(space.schema.category_values), axes=len(space.schema.ordered), ranges=len(space.ranges),
     )  # fmt: skip
     return head, AnchorDecoder(space.dim, 24)
 
@@ -432,7 +460,7 @@ def table(tables, walker):
     rng = np.random.default_rng(8)
     walks = draw_walks(walker, [], 60, rng)
     drops = [losses.no_context_drop(w.history) for w in walks]
-    return tables.build(walks, drops, rng, with_twins(walks, walker, 0.5, rng))
+    return tables.build(walks, drops, rng, other_endings(walks, drops, walker, 1, rng))
 
 
 def test_batches_keep_pairs_together(table):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from talkwalk.bands import Band
 from talkwalk.config import WalksConfig
 from talkwalk.index.catalog import Catalog
 from talkwalk.projection import losses
@@ -19,6 +20,7 @@ from talkwalk.projection.validation import (
     figures,
     members,
     named_share,
+    ranges_of,
     ruled_out,
     turn_figures,
 )
@@ -88,7 +90,7 @@ def test_it_stays_the_first_when_earlier_turns_are_not_told(tables, catalog, spa
 
 def test_a_table_of_other_wishes_has_another_fingerprint(tables, walks):
     table = build(tables, walks)
-    for column in ("spread", "asked", "without", "moves", "returns"):
+    for column in ("spread", "asked", "without", "within", "moves", "returns"):
         changed = getattr(table, column).copy()
         changed[0] = 7
         assert dataclasses.replace(table, **{column: changed}).fingerprint() != table.fingerprint()
@@ -140,6 +142,39 @@ def test_named_share_against_a_loop(catalog):
         rows = [catalog.row(catalog.ids[i]) for i in shown[turn]]
         assert shares[turn] == pytest.approx(np.mean([bool(wanted & set(row["genre"])) for row in rows]))
     assert named_share(shown[:0], named[:0], catalog).shape == (0,)
+
+
+def fits_by_hand(row, genres, bands, schema, *, every, ranged) -> bool:
+    """Whether an item has the asked genres and lies in the asked ranges; `every` None for giving the genres up."""
+    own = [genre in row["genre"] for genre in genres]
+    named = True if every is None or not own else all(own) if every else any(own)
+    held = {name: [] for name, _ in bands}
+    for name, key in bands:
+        held[name].append(Band.parse(key).holds(float(row[name]), schema.items[name]))
+    return named and (not ranged or all(any(each) for each in held.values()))
+
+
+@pytest.mark.parametrize("k", [1, 4, 12])
+def test_ruled_out_with_ranges_against_a_loop(catalog, k):
+    rng, has = np.random.default_rng(k), members(catalog)
+    named = [("year", "1900-1970"), ("year", "1960-1980"), ("rating", "50%-100%")]
+    asked, without = (rng.random((60, len(GENRES))) < share for share in (0.2, 0.1))
+    within = rng.random((60, len(named))) < 0.4
+    out = ruled_out(Answers(np.zeros((60, 2)), np.zeros(60), asked, without, within), has, k, ranges_of(catalog, named))
+    ways = [(True, True), (True, False), (False, True), (False, False), (None, True), (None, False)]
+    taken = set()
+    for turn in range(60):
+        genres = [GENRES[i] for i in np.flatnonzero(asked[turn])]
+        bands = [named[i] for i in np.flatnonzero(within[turn])]
+        rows = {i: catalog.row(item) for i, item in enumerate(catalog.ids) if not (has[i] * without[turn]).any()}
+        for every, ranged in ways:
+            fitting = {"every": every, "ranged": ranged}
+            left = [i for i, row in rows.items() if fits_by_hand(row, genres, bands, catalog.schema, **fitting)]
+            if len(left) >= k:
+                break
+        taken.add((every, ranged))
+        assert np.flatnonzero(~out[turn]).tolist() == left
+    assert len(taken) > 1 or k == 1
 
 
 def test_ruled_out_against_a_loop(catalog):
@@ -202,9 +237,14 @@ def hand_made(steps: list[Step], catalog: Catalog, vectors: np.ndarray, start: i
         spread=np.array([step.spread for step in steps]),
         asked=asked,
         without=without,
+        within=np.array([[float((a, r) in step.within) for a, r in RANGES] for step in steps]),
+        ranges=RANGES,
         moves=np.zeros((count, 1)),
         returns=np.zeros((count, len(GOING_BACK))),
     )
+
+
+RANGES = (("price", "0%-50%"), ("price", "75%-90%"))
 
 
 @pytest.fixture
@@ -225,6 +265,7 @@ def judged():
         Step(StepKind.BETWEEN, "x", {}, "16"),
         Step(StepKind.BACK, "x", {}, "10"),
         Step(StepKind.WISH, "x", {}, "3"),
+        Step(StepKind.KEEP, "x", {}, "17", *RANGES[1], within=(RANGES[1],)),
     ]
     table = hand_made(steps, catalog, vectors, 10)
 
@@ -236,9 +277,9 @@ def judged():
 
 def test_a_perfect_reader_is_perfect(judged):
     judge, table, _ = judged
-    found = judge(Answers(table.items, table.spread, table.asked > 0, table.without > 0))
+    found = judge(Answers(table.items, table.spread, table.asked > 0, table.without > 0, table.within > 0))
     for name in ("grade_spearman", "spread_spearman", "direction", "r10", "top1", "wish_r10", "several_r10",
-                 "back_r10", "first_r10", "between_r10", "switch_share", "precision"):  # fmt: skip
+                 "back_r10", "first_r10", "between_r10", "switch_share", "precision", "placed_share"):  # fmt: skip
         assert found[name] == pytest.approx(1, abs=0.01), name  # two movements of one length may differ in the last bit
     assert found["refused_share"] == found["off_axis"] == 0
     assert found["on_axis"] == pytest.approx(4 / 21)  # of the plain turns alone, in ranks
@@ -253,6 +294,7 @@ def test_a_deaf_reader_has_no_grades_and_no_spread(judged):
     assert found["top1"] == found["several_r10"] == found["between_r10"] == found["wish_r10"] == 0
     assert found["first_r10"] == found["back_r10"] == 1  # it never left
     assert found["refused_share"] == 1.0  # what is shown has it
+    assert found["placed_share"] == 0.0
 
 
 def test_a_reader_that_mixes_up_the_grades_is_found_out(judged):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ class Space:
         sentences: The frozen sentence encoder; loads itself at first use.
         shape: Constructor arguments of both networks.
         mentions: Finds the category values that words name; at first by the names that the schema has for them.
+        ranges: Ranges of ordered item attributes that can be asked for, as (attribute, range); none before Phase 2.
     """
 
     schema: Schema
@@ -43,6 +44,7 @@ class Space:
     sentences: SentenceEncoder
     shape: dict[str, Any]
     mentions: Mentions = field(init=False)
+    ranges: tuple[tuple[str, str], ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
         self.learn_names({})
@@ -50,6 +52,10 @@ class Space:
     def learn_names(self, names: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
         """Take how people call the category values, per attribute and value, beside the schema's own names."""
         self.mentions = Mentions(names_by_value(self.schema.category_values, names))
+
+    def learn_ranges(self, wordings: Mapping[str, Iterable[str]]) -> None:
+        """Take the ranges that have words, per ordered item attribute."""
+        self.ranges = tuple((a.name, key) for a in self.schema.ordered for key in wordings.get(a.name, ()))
 
     @classmethod
     def build(cls, schema: Schema, sentences: SentenceEncoder, shape: dict[str, Any]) -> Space:
@@ -109,6 +115,7 @@ class Space:
             "shape": self.shape,
             "text_encoder": LEARNED if self.sentences.learned else self.sentences.name,
             "names": self.mentions.names,
+            "ranges": self.ranges,
         }
         (folder / "space.json").write_text(json.dumps(settings, indent=2) + "\n")
         save_module(self.metadata, folder / "metadata_encoder.safetensors")
@@ -142,6 +149,7 @@ class Space:
             values, got = len(space.mentions), len(settings["names"])
             raise ValueError(f"{folder / 'space.json'} must have names for {values} category values, got {got}")
         space.mentions = Mentions(settings["names"])
+        space.ranges = tuple((str(name), str(key)) for name, key in settings.get("ranges", ()))
         return space
 
 

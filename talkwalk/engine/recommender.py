@@ -38,6 +38,7 @@ class Reading(NamedTuple):
         asked: (attribute, value) of the categories that were asked for.
         without: The same of those that were refused.
         returns: The earlier place that is gone back to, BACK or FIRST; None for going on.
+        within: (attribute, range) of the ranges that were asked for.
     """
 
     position: np.ndarray
@@ -45,6 +46,7 @@ class Reading(NamedTuple):
     asked: list[Named]
     without: list[Named]
     returns: int | None
+    within: list[Named]
 
 
 class Recommender:
@@ -208,15 +210,16 @@ class Recommender:
     def project(self, state: np.ndarray, anchors: np.ndarray) -> Reading:
         """What is made of a hidden state and words (llm dim + heard dim,) said from anchors (slots, dim)."""
         projected = self.bundle.head(as_batch(state), as_batch(anchors))
-        asked, without = (
-            [named for named, logit in zip(self.bundle.space.schema.category_values, logits[0].tolist(), strict=True)
-             if logit > 0]
-            for logits in (projected.asked, projected.without)
-        )  # fmt: skip
+        space = self.bundle.space
+        values, ranges = space.schema.category_values, space.ranges
+        asked, without, within = (
+            [named for named, logit in zip(names, logits[0].tolist(), strict=True) if logit > 0]
+            for names, logits in ((values, projected.asked), (values, projected.without), (ranges, projected.within))
+        )
         spread = spoken_spread(float(projected.spread[0]))
         logit, place = max(zip(projected.returns[0].tolist(), RETURNS, strict=True))
         returns = place if logit > 0 else None
-        return Reading(projected.positions[0].numpy(), spread, asked, without, returns)
+        return Reading(projected.positions[0].numpy(), spread, asked, without, returns, within)
 
     def check_search(
         self, k: int, exclude: Collection[str], where: Mapping[str, Any] | None, diversity: float
@@ -232,22 +235,32 @@ class Recommender:
         return self.catalog.matching(where) if where else None
 
     def among_asked(
-        self, asked: Collection[Named], among: Collection[str] | None, hidden: Collection[str], k: int
+        self,
+        asked: Collection[Named],
+        within: Collection[Named],
+        among: Collection[str] | None,
+        hidden: Collection[str],
+        k: int,
     ) -> Collection[str] | None:
-        """The items that a search may show where categories were asked for: None for all.
+        """The items that a search may show where categories or ranges were asked for: None for all.
 
-        Of several categories all are needed if that leaves `k` items, else any, else none.
+        What would leave fewer than `k` items is not insisted on: first the ranges are given up, then all categories
+        for any, at last the categories.
 
         Args:
             asked: (attribute, value) of the categories.
+            within: (attribute, range) of the ranges, one of which is needed of every attribute that has some.
             among: Ids that are allowed otherwise, None for all.
             hidden: Ids that must not be shown.
             k: Length of the answer.
         """
-        if not asked:
-            return among
-        for find in (self.catalog.having_all, self.catalog.having):
-            found = find(asked).difference(hidden)
+        ranged = self.catalog.in_ranges(within) if within else None
+        options: list[set[str]] = []
+        for find in (self.catalog.having_all, self.catalog.having) if asked else ():
+            fitting = find(asked)
+            options += [fitting & ranged, fitting] if ranged is not None else [fitting]
+        for option in [*options, ranged] if ranged is not None else options:
+            found = option.difference(hidden)
             if among is not None:
                 found &= set(among)
             if len(found) >= k:

@@ -111,14 +111,14 @@ class Session:
         clock.lap("projection")
         without = self._refused(read)
         hidden = {*exclude, *self._seen(read), *rec.catalog.having(without)}
-        allowed = rec.among_asked(read.asked, among, hidden, k)
+        allowed = rec.among_asked(read.asked, read.within, among, hidden, k)
         items = rec.search(read.position, k, hidden, allowed, diversity or STRENGTH * read.spread)
         clock.lap("search")
         shown = [item.id for item in items]
         trace = movement_trace(rec.catalog, self._last_answer(), shown)
         turn = Turn(
             text, items, read.position, trace, clock.laps, rec.catalog.schema,
-            read.spread, tuple(read.asked), tuple(sorted(without)),
+            read.spread, tuple(read.asked), tuple(sorted(without)), tuple(read.within),
         )  # fmt: skip
         answer = rec.prompts.answer(items[0].metadata) if items else "nothing fits"
         self._said.append(_Said(Exchange(text, answer, system), turn, anchors[CURRENT], built.first, without))

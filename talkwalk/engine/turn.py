@@ -45,6 +45,7 @@ class Turn:
         spread: How far apart the words ask the answers to be, -1 to 1; 0 where they do not say.
         asked: (attribute, value) of the categories that the words ask for.
         without: The same of those that are kept out, because the person refused them.
+        within: (attribute, range) of the ranges that the words ask for, such as ("year", "1970-1979").
     """
 
     text: str
@@ -56,12 +57,14 @@ class Turn:
     spread: float = 0.0
     asked: tuple[tuple[str, str], ...] = ()
     without: tuple[tuple[str, str], ...] = ()
+    within: tuple[tuple[str, str], ...] = ()
 
     def explain(self) -> str:
         """The trace in one plain sentence."""
         if not self.trace:
             return f"A first answer to “{self.text}”."
         parts = [*self._movements(), *self._categories(), *(f"no {value}" for _, value in self.without)]
+        parts += [f"{name} {key}" for name, key in self.within]
         if not parts:
             return "About the same as before."
         return f"Compared with before: {', '.join(parts)}."

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from talkwalk.bands import Band
 from talkwalk.files import atomic_folder
 from talkwalk.schema import Kind, Row, Schema, check_value, is_missing, unknown
 
@@ -144,10 +145,27 @@ class Catalog:
         first, *others = (self._with(name) for name in named)
         return set(first).intersection(*others)
 
+    def in_ranges(self, ranges: Collection[tuple[str, str]]) -> set[str]:
+        """Ids of the items that lie in one of the ranges of every attribute that has some; there must be one.
+
+        Args:
+            ranges: Ordered attribute and range, as `Band.parse` reads it.
+        """
+        by_attribute: dict[str, set[str]] = {}
+        for name in ranges:
+            by_attribute.setdefault(name[0], set()).update(self._with(name))
+        first, *others = by_attribute.values()
+        return first.intersection(*others)
+
     def _with(self, named: tuple[str, str]) -> frozenset[str]:
         if named not in self._having:
-            attribute, value = named
-            self._having[named] = frozenset(self.matching({attribute: value}))
+            name, value = named
+            attribute = self.schema.items.get(name)
+            if attribute is not None and attribute.kind is Kind.ORDERED:
+                held = Band.parse(value).within(self.items[name].to_numpy(dtype=np.float64), attribute)
+                self._having[named] = frozenset(str(i) for i in self.items.index[held])
+            else:
+                self._having[named] = frozenset(self.matching({name: value}))
         return self._having[named]
 
     def add(self, rows: Mapping[str, Row]) -> None:

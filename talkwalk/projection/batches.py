@@ -66,10 +66,12 @@ class Batch:
         self.states, self.anchors, self.wanted, self.items, self.item_keys, self.swapped = (
             torch.as_tensor(array, device=device) for array in (given, anchors, wanted, items, keys, swapped)
         )
-        self.descriptions, self.spread, self.asked, self.without, self.moves, self.returns = (
+        self.descriptions, self.spread, self.asked, self.without, self.within, self.moves, self.returns = (
             torch.as_tensor(array[rows], device=device)
-            for array in (table.descriptions, table.spread, table.asked, table.without, table.moves, table.returns)
-        )
+            for array in (
+                table.descriptions, table.spread, table.asked, table.without, table.within, table.moves, table.returns
+            )
+        )  # fmt: skip
         place = np.full(len(table), NONE)
         place[rows] = np.arange(len(rows))
         self.after, self.before = self._pairs(table.before, rows, place, swapped)
@@ -94,7 +96,7 @@ def batches(
     swaps: Sequence[Swap] = (),
     context: ContextDropoutConfig = UNALTERED,
 ) -> Iterator[Batch]:
-    """Whole walks with their twins, `size` walks at a time, in random order.
+    """Whole walks with their other endings, `size` walks at a time, in random order.
 
     A moved steer may also be mixed: its state is drawn towards that of another wording of the same steer (mixup, Zhang
     et al. 2018, arXiv 1710.09412, between inputs of one label), so that what lies between two wordings means the same.

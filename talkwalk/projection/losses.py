@@ -18,6 +18,7 @@ from talkwalk.config import ContextDropoutConfig
 from talkwalk.llm.conversation import Conversation
 from talkwalk.llm.prompt_text import Verbosity
 from talkwalk.projection.movements import Moves
+from talkwalk.projection.spreads import LEVELS
 
 
 def target_similarity(projected: Tensor, wanted: Tensor) -> Tensor:
@@ -72,9 +73,15 @@ def in_batch_items(projected: Tensor, items: Tensor, item_keys: Tensor, *, tempe
     return F.cross_entropy(logits.masked_fill(same, float("-inf")), torch.arange(len(items), device=items.device))
 
 
-def wanted_spread(spread: Tensor, wanted: Tensor) -> Tensor:
-    """Mean squared difference of the spread that was read from the words and the one they ask for, both (batch,)."""
-    return F.mse_loss(spread, wanted)
+def wanted_spread(spreads: Tensor, wanted: Tensor) -> Tensor:
+    """Cross-entropy of the spread that the words ask for.
+
+    Args:
+        spreads: Logits of `spreads.LEVELS`, (batch, levels).
+        wanted: Asked spread, -1 to 1, 0 where nothing is said of it; counts as the nearest level, (batch,).
+    """
+    levels = torch.tensor(LEVELS, device=wanted.device)
+    return F.cross_entropy(spreads, (wanted[:, None] - levels).abs().argmin(dim=1))
 
 
 def going_back(returns: Tensor, wanted: Tensor) -> Tensor:
@@ -93,6 +100,11 @@ def named_categories(asked: Tensor, without: Tensor, wanted: Tensor, refused: Te
     """
     logits, labels = torch.cat([asked, without], dim=1), torch.cat([wanted, refused], dim=1)
     return F.binary_cross_entropy_with_logits(logits, labels, reduction="sum") / len(logits)
+
+
+def named_ranges(within: Tensor, wanted: Tensor) -> Tensor:
+    """Binary cross-entropy of every range being asked for, summed over the ranges; both (batch, ranges)."""
+    return F.binary_cross_entropy_with_logits(within, wanted, reduction="sum") / len(within)
 
 
 def asked_moves(moves: Moves, scale: Tensor, wanted: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from talkwalk.contrastive.mentions import PLACES
 from talkwalk.projection.movements import Movements, Moves
+from talkwalk.projection.spreads import Spreads
 
 CURRENT, BACK, FIRST = 0, 1, 2  # anchor slots
 SLOTS = 3
@@ -24,11 +25,13 @@ class Projected(NamedTuple):
     Attributes:
         positions: Unit vectors, (batch, dim).
         gates: How much of each anchor slot the position keeps, (batch, slots); zeros for the absolute head.
-        spread: How far apart the answers should be, about -1 to 1, 0 as usual, (batch,).
+        spread: How far apart the answers should be, -1 to 1, 0 as usual, (batch,).
         asked: Logits of every category having been asked for, (batch, categories).
         without: Logits of every category having been refused, (batch, categories).
         moves: Asked movement along every ordered item attribute.
         returns: Logits of going back to where it stood before, and of going back to the first thing, (batch, 2).
+        spreads: Logits of `spreads.LEVELS`, (batch, 5).
+        within: Logits of every range of an ordered attribute having been asked for, (batch, ranges).
     """
 
     positions: Tensor
@@ -38,6 +41,8 @@ class Projected(NamedTuple):
     without: Tensor
     moves: Moves
     returns: Tensor
+    spreads: Tensor
+    within: Tensor
 
 
 class Intent(nn.Module):
@@ -49,21 +54,23 @@ class Intent(nn.Module):
         hidden: Width of what was read from the state.
         categories: Number of category values.
         axes: Number of ordered item attributes.
+        ranges: Number of ranges that can be asked for.
     """
 
-    def __init__(self, hidden: int, categories: int, axes: int) -> None:
+    def __init__(self, hidden: int, categories: int, axes: int, ranges: int = 0) -> None:
         super().__init__()
-        self.spread = nn.Linear(hidden, 1)
+        self.spread = Spreads(hidden)
         self.named = nn.Linear(hidden, 2 * categories)
         self.mentioned = nn.Linear(hidden, 2 * PLACES)
         self.moves = Movements(hidden, axes)
         self.returns = nn.Linear(hidden, len(RETURNS))
-        silent = {self.spread: 0.0, self.named: UNSAID, self.mentioned: 0.0, self.returns: UNSAID}
+        self.within = nn.Linear(hidden, ranges)
+        silent = {self.within: UNSAID, self.named: UNSAID, self.mentioned: 0.0, self.returns: UNSAID}
         for layer, start in silent.items():  # begin by reading nothing into the words
             nn.init.zeros_(layer.weight)
             nn.init.constant_(layer.bias, start)
 
-    def forward(self, read: Tensor, mentions: Tensor) -> tuple[Tensor, Tensor, Tensor, Moves, Tensor]:
+    def forward(self, read: Tensor, mentions: Tensor) -> tuple[Tensor, Tensor, Tensor, Moves, Tensor, Tensor, Tensor]:
         """What was read (batch, hidden), and what is named (batch, places * categories), to `Projected`'s last fields.
 
         Whether a named category is wanted or refused is learned once for all of them, besides for each.
@@ -73,7 +80,8 @@ class Intent(nn.Module):
             each + (said[..., None] * named).sum(dim=1)
             for each, said in zip(self.named(read).chunk(2, dim=-1), self.mentioned(read).chunk(2, dim=-1), strict=True)
         )
-        return self.spread(read)[:, 0], asked, without, self.moves(read), self.returns(read)
+        spread, spreads = self.spread(read)
+        return spread, asked, without, self.moves(read), self.returns(read), spreads, self.within(read)
 
 
 class StateNorm(nn.Module):
@@ -121,16 +129,24 @@ class AbsoluteHead(nn.Module):
         dropout: Dropout on the hidden layer.
         categories: Number of category values.
         axes: Number of ordered item attributes.
+        ranges: Number of ranges that can be asked for.
     """
 
     def __init__(
-        self, input_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1, categories: int = 0, axes: int = 0
+        self,
+        input_dim: int,
+        dim: int,
+        hidden: int = 512,
+        dropout: float = 0.1,
+        categories: int = 0,
+        axes: int = 0,
+        ranges: int = 0,
     ) -> None:
         super().__init__()
         self.norm = StateNorm(input_dim, categories)
         self.trunk = nn.Sequential(nn.Linear(input_dim, hidden), nn.GELU(), nn.Dropout(dropout))
         self.place = nn.Linear(hidden, dim)
-        self.intent = Intent(hidden, categories, axes)
+        self.intent = Intent(hidden, categories, axes, ranges)
 
     def forward(self, states: Tensor, anchors: Tensor) -> Projected:
         """States (batch, input dim) to positions; anchors (batch, slots, dim) are not used."""
@@ -160,20 +176,28 @@ class AnchoredHead(nn.Module):
         dropout: Dropout on the hidden layer.
         categories: Number of category values.
         axes: Number of ordered item attributes.
+        ranges: Number of ranges that can be asked for.
     """
 
     axes: Tensor
     inverse: Tensor  # from a vector to how much of every axis it holds, (dim, axes)
 
     def __init__(
-        self, input_dim: int, dim: int, hidden: int = 512, dropout: float = 0.1, categories: int = 0, axes: int = 0
+        self,
+        input_dim: int,
+        dim: int,
+        hidden: int = 512,
+        dropout: float = 0.1,
+        categories: int = 0,
+        axes: int = 0,
+        ranges: int = 0,
     ) -> None:
         super().__init__()
         self.norm = StateNorm(input_dim, categories)
         self.trunk = nn.Sequential(nn.Linear(input_dim, hidden), nn.GELU(), nn.Dropout(dropout))
         self.gates = nn.Linear(hidden, SLOTS)
         self.delta = nn.Sequential(nn.Linear(hidden + dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
-        self.intent = Intent(hidden, categories, axes)
+        self.intent = Intent(hidden, categories, axes, ranges)
         self.register_buffer("axes", torch.zeros(axes, dim))
         self.register_buffer("inverse", torch.zeros(dim, axes))
         self.reach = nn.Parameter(torch.full((axes,), REACH))
@@ -194,7 +218,7 @@ class AnchoredHead(nn.Module):
         read = self.trunk(seen)
         gates = torch.sigmoid(self.gates(read))  # (batch, slots)
         delta = self.delta(torch.cat([read, anchors[:, CURRENT]], dim=-1))
-        spread, asked, without, moves, returns = self.intent(read, seen[:, self.norm.named :])
+        spread, asked, without, moves, returns, spreads, within = self.intent(read, seen[:, self.norm.named :])
         # where an axis is to move, the move says how far; a delta that goes along it as well would blur that
         delta = delta - (moves.moving * (delta @ self.inverse)) @ self.axes
         along = (moves.amounts * self.reach) @ self.axes
@@ -202,7 +226,7 @@ class AnchoredHead(nn.Module):
         back = torch.sigmoid(returns) * (anchors[:, RETURNS].norm(dim=-1) > 0)  # nowhere to go back to: walk on
         stay = (1 - back.sum(dim=1, keepdim=True)).clamp(min=0)
         place = F.normalize(stay * walked + (back[..., None] * anchors[:, RETURNS]).sum(dim=1), dim=-1)
-        return Projected(place, gates, spread, asked, without, moves, returns)
+        return Projected(place, gates, spread, asked, without, moves, returns, spreads, within)
 
 
 HEADS: dict[str, type[AbsoluteHead] | type[AnchoredHead]] = {
@@ -212,9 +236,17 @@ HEADS: dict[str, type[AbsoluteHead] | type[AnchoredHead]] = {
 
 
 def build_head(
-    kind: str, input_dim: int, dim: int, *, hidden: int, dropout: float, categories: int = 0, axes: int = 0
+    kind: str,
+    input_dim: int,
+    dim: int,
+    *,
+    hidden: int,
+    dropout: float,
+    categories: int = 0,
+    axes: int = 0,
+    ranges: int = 0,
 ) -> AbsoluteHead | AnchoredHead:
-    """A fresh head of kind "anchored" or "absolute", for so many category values and ordered item attributes."""
+    """A fresh head of kind "anchored" or "absolute", for so many category values, ordered attributes and ranges."""
     if kind not in HEADS:
         raise ValueError(f"head must be one of {sorted(HEADS)}, got {kind!r}")
-    return HEADS[kind](input_dim, dim, hidden, dropout, categories, axes)
+    return HEADS[kind](input_dim, dim, hidden, dropout, categories, axes, ranges)

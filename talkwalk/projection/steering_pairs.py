@@ -1,4 +1,4 @@
-"""Pairs that teach movement: twins whose last utterance differs, and consecutive turns."""
+"""Pairs that teach movement: turns that could have ended otherwise, and consecutive turns."""
 
 from __future__ import annotations
 
@@ -7,19 +7,37 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from talkwalk.projection.losses import ContextDrop
 from talkwalk.projection.steps import StepKind
 from talkwalk.projection.walks import Walk, Walker
 
+ENDINGS = {
+    StepKind.WISH: 0.10,
+    StepKind.DIRECTION: 0.36,
+    StepKind.KEEP: 0.10,
+    StepKind.SWITCH: 0.09,
+    StepKind.MORE: 0.04,
+    StepKind.LESS: 0.10,
+    StepKind.SEVERAL: 0.08,
+    StepKind.VARIETY: 0.08,
+    StepKind.STAY: 0.02,
+    StepKind.BETWEEN: 0.01,
+    StepKind.NEXT: 0.01,
+    StepKind.BACK: 0.005,
+    StepKind.FIRST: 0.005,
+}  # how often another ending asks for what: more of what has many wordings
 
-def twin(walk: Walk, walker: Walker, rng: np.random.Generator) -> Walk | None:
-    """The same walk with another last utterance, for the directional loss; None if none could be drawn.
 
-    Both have the same context, so that the difference of their hidden states is the steering alone.
+def another_ending(walk: Walk, turn: int, walker: Walker, rng: np.random.Generator) -> Walk | None:
+    """The walk up to turn `turn`, in which something else is asked; None if nothing else could be drawn.
+
+    Both have the same context, so that the difference of their hidden states is the steering alone. And what both have
+    in common is read once: an ending costs its few words, whatever was said before.
     """
-    *before, last = walk.steps
+    before, asked = walk.steps[:turn], walk.steps[turn]
     for _ in range(3):
-        other = walker.step(walk.history, before, rng)
-        if other is not None and other.meaning != last.meaning:
+        other = walker.step(walk.history, before, rng, ENDINGS)
+        if other is not None and other.meaning != asked.meaning:
             return dataclasses.replace(walk, steps=(*before, other))
     return None
 
@@ -29,6 +47,18 @@ def moves_on(walk: Walk, turn: int) -> bool:
     return turn > 0 and walk.steps[turn].kind not in (StepKind.STAY, StepKind.NEXT, StepKind.VARIETY)
 
 
-def with_twins(walks: Sequence[Walk], walker: Walker, share: float, rng: np.random.Generator) -> list[Walk | None]:
-    """Per walk its twin or None; about `share` of the walks have one, real ones never."""
-    return [twin(w, walker, rng) if not w.real and rng.random() < share else None for w in walks]
+def other_endings(
+    walks: Sequence[Walk], drops: Sequence[ContextDrop], walker: Walker, count: int, rng: np.random.Generator
+) -> list[list[Walk]]:
+    """Per walk up to `count` other endings, at turns that its context still tells.
+
+    Real walks have none, and none begins where nothing was before.
+    """
+    found: list[list[Walk]] = []
+    for walk, drop in zip(walks, drops, strict=True):
+        first = drop.first_turn if walk.history else max(drop.first_turn, 1)
+        fits = not walk.real and first < len(walk.steps)
+        turns = rng.integers(first, len(walk.steps), size=count).tolist() if fits else []
+        endings = (another_ending(walk, turn, walker, rng) for turn in turns)
+        found.append([ending for ending in endings if ending is not None])
+    return found

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from talkwalk.bands import Band
 from talkwalk.contrastive.dataset import described_pair
-from talkwalk.contrastive.descriptions import Band, ByValue, Descriptions
+from talkwalk.contrastive.descriptions import ByValue, Descriptions
 from talkwalk.index.catalog import present
 from talkwalk.projection.steering_language import Direction, SteeringLanguage
 from talkwalk.schema import Kind, Row, Schema, is_missing
@@ -67,6 +68,7 @@ class Step:
         spread: How far apart the answers should be, -1 to 1; 0 as usual.
         asked: Categories that were asked for.
         without: Categories that must not be shown.
+        within: Ranges of ordered attributes that were named, as (attribute, range).
         parts: The steers of one sentence, each from where the one before leads.
         system: Words of the application that ask for it instead of the person.
     """
@@ -81,6 +83,7 @@ class Step:
     spread: float = 0.0
     asked: tuple[Named, ...] = ()
     without: tuple[Named, ...] = ()
+    within: tuple[Named, ...] = ()
     parts: tuple[Step, ...] = ()
     system: str | None = None
 
@@ -140,7 +143,9 @@ class Asking:
         plain = not self.language.wish or rng.random() < 0.4
         words = said.text if plain else self.pick(self.language.wish, rng).replace("{wish}", said.text)
         asked = tuple((a.name, n) for a in self.schema.categorical for n in names_in(said.metadata.get(a.name)))
-        wish = Step(StepKind.WISH, words, said.metadata, target, asked=asked)
+        keys = (part.partition("=") for part in said.key.split("|"))
+        within = tuple((name, key) for name, _, key in keys if self.schema.items[name].kind is Kind.ORDERED)
+        wish = Step(StepKind.WISH, words, said.metadata, target, asked=asked, within=within)
         refused = self._refused(row, rng) if rng.random() < ADDING else None
         if refused is None:
             return wish
@@ -271,7 +276,7 @@ class Asking:
             return None
         frame = self.pick(self.language.keep, rng)
         words = frame.replace("{wish}", bare(self.pick(bands[key], rng)))
-        return Step(StepKind.KEEP, words, wanted, "", axis, key)
+        return Step(StepKind.KEEP, words, wanted, "", axis, key, within=((axis, key),))
 
     def placed(self, row: Row, axis: str, key: str) -> dict[str, Any] | None:
         """`row` with an ordered attribute in the middle of a range; None if it lies there already."""
@@ -350,6 +355,7 @@ class Asking:
             spread=sum(part.spread for part in parts),
             asked=tuple(named for part in parts for named in part.asked),
             without=tuple(named for part in parts for named in part.without),
+            within=tuple(named for part in parts for named in part.within),
             parts=tuple(parts),
         )
 

@@ -32,9 +32,10 @@ from talkwalk.projection import losses
 from talkwalk.projection.anchor_decoder import AnchorDecoder
 from talkwalk.projection.anchor_swap import AnchorSwaps, Swap
 from talkwalk.projection.batches import Batch, batches
+from talkwalk.projection.introductions import introductions
 from talkwalk.projection.projection_head import CURRENT, AbsoluteHead, AnchoredHead, build_head
 from talkwalk.projection.steering_language import SteeringLanguage, load_steering
-from talkwalk.projection.steering_pairs import with_twins
+from talkwalk.projection.steering_pairs import other_endings
 from talkwalk.projection.steps import grade_amounts
 from talkwalk.projection.turns import TurnTable, TurnTables
 from talkwalk.projection.validation import Answers, as_answers, figures, turn_figures
@@ -68,7 +69,9 @@ class Variant:
 
 def variants(config: ProjectionConfig) -> list[Variant]:
     """The configured head, then the baselines."""
-    target_only = LossWeights(direction=0, reconstruct=0, delta=0, items=0, spread=0, named=0, moves=0, returns=0)
+    target_only = LossWeights(
+        direction=0, reconstruct=0, delta=0, items=0, spread=0, named=0, moves=0, returns=0, within=0
+    )
     baselines = [
         Variant("absolute", "absolute", config.weights),
         Variant("target_only", config.head, target_only),
@@ -85,9 +88,10 @@ def loss_terms(head: Head, decoder: AnchorDecoder, batch: Batch, config: Project
         "target": losses.target_similarity(z, batch.wanted),
         "reconstruct": losses.reconstruction(decoder(z[own]), batch.descriptions[own]),
         "items": losses.in_batch_items(z, batch.items, batch.item_keys, temperature=config.temperature),
-        "spread": losses.wanted_spread(read.spread, batch.spread),
+        "spread": losses.wanted_spread(read.spreads, batch.spread),
         "moves": losses.asked_moves(read.moves, head.intent.moves.scale, batch.moves),
         "returns": losses.going_back(read.returns, batch.returns),
+        "within": losses.named_ranges(read.within, batch.within),
         "named": losses.named_categories(read.asked, read.without, batch.asked, batch.without),
     }
     # the base of a steer is its twin, or for a swapped one to have stayed where it stands
@@ -171,6 +175,7 @@ def prepare(config: ProjectionConfig, backend: HiddenStateBackend) -> Material:
     descriptions = load_descriptions(config.descriptions, catalog.schema)
     language = load_steering(config.descriptions, catalog.schema)
     space.learn_names({name: category.names for name, category in language.categories.items()})
+    space.learn_ranges(descriptions.items)
     rng = np.random.default_rng(config.seeds[0])
     words = descriptions.part(Split.TRAIN, test=holdout.wordings, valid=holdout.valid)
     walker = Walker(
@@ -181,10 +186,12 @@ def prepare(config: ProjectionConfig, backend: HiddenStateBackend) -> Material:
         training_items(catalog, holdout),
     )
     walks = training_walks(walker, holdout, rng)
+    walks += introductions(walker, config.walks.introductions, rng)
     drops = [losses.context_dropout(len(w.steps), len(w.history), config.context, rng) for w in walks]
     tables = TurnTables(space, catalog, words, backend, step=config.walks.step)
     log.info("%d training conversations", len(walks))
-    train = tables.build(walks, drops, rng, with_twins(walks, walker, config.walks.twins, rng))
+    endings = other_endings(walks, drops, walker, config.walks.endings, rng)
+    train = tables.build(walks, drops, rng, endings)
     swaps = AnchorSwaps(walker, space, rng)
     train.swap = np.array([swaps.number(step) for step in train.steps])
     tests = {
@@ -259,7 +266,7 @@ def fresh_head(kind: str, material: Material, config: ProjectionConfig) -> Head:
     space = material.space
     head = build_head(
         kind, material.input_dim, space.dim, hidden=config.hidden, dropout=config.dropout,
-        categories=len(space.schema.category_values), axes=len(space.schema.ordered),
+        categories=len(space.schema.category_values), axes=len(space.schema.ordered), ranges=len(space.ranges),
     )  # fmt: skip
     head.norm.fit(torch.as_tensor(material.train.states))
     head.intent.moves.scale.copy_(torch.tensor(grade_amounts(config.walks.step)))

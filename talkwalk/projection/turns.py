@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,7 @@ class TurnTable:
         descriptions: Sentence embedding of a description of the wanted metadata, (turns, sentence dim).
         walk: Index of the walk, (turns,).
         before: Row of the turn before, if this turn moves away from it, else -1, (turns,).
-        twin: Row of the twin's last turn, on the last turn of a walk that has one, else -1, (turns,).
+        twin: On the last turn of another ending, the row of the turn that it could have been; else -1, (turns,).
         steps: The steps themselves.
         seen: Ids that must not be recommended: history and what earlier turns recommended, per turn.
         starts: The item that each turn starts from; None at a beginning without history.
@@ -50,8 +50,10 @@ class TurnTable:
         spread: How far apart the answers should be, -1 to 1, (turns,).
         asked: 1.0 where a category was asked for, in the order of `Schema.category_values`, (turns, categories).
         without: 1.0 where a category was refused, (turns, categories).
+        within: 1.0 where a range was asked for, in the order of `Space.ranges`, (turns, ranges).
         moves: Asked movement along every ordered attribute, NaN where the words do not say, (turns, axes).
         returns: 1.0 where a turn goes back to where it stood before, or to the first thing, (turns, 2).
+        ranges: What the columns of `within` are.
     """
 
     states: np.ndarray
@@ -70,8 +72,10 @@ class TurnTable:
     spread: np.ndarray
     asked: np.ndarray
     without: np.ndarray
+    within: np.ndarray
     moves: np.ndarray
     returns: np.ndarray
+    ranges: tuple[Named, ...] = ()
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -86,6 +90,7 @@ class TurnTable:
             self.spread,
             self.asked,
             self.without,
+            self.within,
             self.moves,
             self.returns,
         )
@@ -135,6 +140,7 @@ class TurnTables:
         self.space, self.catalog, self.descriptions, self.backend = space, catalog, descriptions, backend
         self._row = {item_id: i for i, item_id in enumerate(catalog.ids)}
         self._category = {named: i for i, named in enumerate(space.schema.category_values)}
+        self._range = {named: i for i, named in enumerate(space.ranges)}
         self._item_vectors = space.encode_items(catalog.items)
 
     def build(
@@ -142,29 +148,31 @@ class TurnTables:
         walks: Sequence[Walk],
         drops: Sequence[ContextDrop],
         rng: np.random.Generator,
-        twins: Sequence[Walk | None] | None = None,
+        endings: Sequence[Sequence[Walk]] = (),
     ) -> TurnTable:
-        """Read every conversation and line up its turns; a twin adds its last turn only.
+        """Read every conversation and line up its turns; another ending adds its last turn only.
 
         Args:
             walks: Conversations.
-            drops: How each one's context is altered; its twin's is altered alike.
+            drops: How each one's context is altered; that of its other endings is altered alike.
             rng: Chooses the wordings that describe what was wanted.
-            twins: Per walk a twin or None.
+            endings: Per walk its other endings, see `steering_pairs.other_endings`; none when empty.
         """
-        pairs = list(zip(walks, drops, twins or [None] * len(walks), strict=True))
-        told = [(walk, drop) for walk, drop, _ in pairs] + [(t, drop) for _, drop, t in pairs if t is not None]
+        others = list(endings) or [[] for _ in walks]
+        told = [*zip(walks, drops, strict=True)]
+        told += [(ending, drop) for drop, some in zip(drops, others, strict=True) for ending in some]
         read = hidden_states(self.backend, [conversation_of(walk, self.catalog, drop) for walk, drop in told])
-        twin_states = iter(read[len(pairs) :])
+        endings_read = iter(read[len(walks) :])
         rows: list[dict[str, Any]] = []
-        for index, ((walk, drop, twin), states) in enumerate(zip(pairs, read[: len(pairs)], strict=True)):
+        for index, (walk, drop, states, some) in enumerate(zip(walks, drops, read, others, strict=False)):
             first = len(rows)
             for turn in range(drop.first_turn, len(walk.steps)):
                 before = len(rows) - 1 if len(rows) > first and moves_on(walk, turn) else NONE
                 rows.append(self._turn(walk, turn, index, states[turn - drop.first_turn], before))
-            if twin is not None:
-                rows[-1]["twin"] = len(rows)
-                rows.append(self._turn(twin, len(twin.steps) - 1, index, next(twin_states)[-1], NONE))
+            for ending in some:
+                turn = len(ending.steps) - 1
+                rows.append(self._turn(ending, turn, index, next(endings_read)[-1], NONE))
+                rows[-1]["twin"] = first + turn - drop.first_turn
         return self._table(rows, rng)
 
     def _turn(self, walk: Walk, turn: int, index: int, state: np.ndarray, before: int) -> dict[str, Any]:
@@ -203,18 +211,13 @@ class TurnTables:
             starts=[row["current"] for row in rows],
             swap=np.full(len(rows), NONE),
             spread=np.array([s.spread for s in steps], dtype=np.float32),
-            asked=self._named([s.asked for s in steps]),
-            without=self._named([s.without for s in steps]),
+            asked=marked([s.asked for s in steps], self._category),
+            without=marked([s.without for s in steps], self._category),
+            within=marked([s.within for s in steps], self._range),
             returns=np.array([[s.kind is kind for kind in GOING_BACK] for s in steps], dtype=np.float32),
+            ranges=self.space.ranges,
             moves=np.array([moves_of(s, self._axes, self.step) for s in steps], dtype=np.float32),
         )
-
-    def _named(self, named: Sequence[Sequence[Named]]) -> np.ndarray:
-        """1.0 where a turn names a category, (turns, categories)."""
-        table = np.zeros((len(named), len(self._category)), dtype=np.float32)
-        for turn, names in enumerate(named):
-            table[turn, [self._category[name] for name in names if name in self._category]] = 1.0
-        return table
 
     def _anchors(self, rows: Sequence[dict[str, Any]]) -> np.ndarray:
         anchors = np.zeros((len(rows), SLOTS, self.space.dim), dtype=np.float32)
@@ -253,3 +256,11 @@ class TurnTables:
             if values[key]
         ]
         return ", ".join(sayings) or "anything"
+
+
+def marked(named: Sequence[Sequence[Named]], columns: Mapping[Named, int]) -> np.ndarray:
+    """1.0 where a turn names something that has a column, (turns, columns)."""
+    table = np.zeros((len(named), len(columns)), dtype=np.float32)
+    for turn, names in enumerate(named):
+        table[turn, [columns[name] for name in names if name in columns]] = 1.0
+    return table

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import spearmanr
 
+from talkwalk.bands import Band
 from talkwalk.index.catalog import Catalog
 from talkwalk.projection.projection_head import Projected
-from talkwalk.projection.steps import StepKind, names_in
+from talkwalk.projection.steps import Named, Step, StepKind, names_in
 from talkwalk.projection.turns import TurnTable
 
 GRADES = ("touch", "bit", None, "much", "most")  # from the smallest movement to the largest
@@ -50,12 +51,14 @@ class Answers(NamedTuple):
         spread: How far apart the answers should be, (turns,).
         asked: True where a category was asked for, (turns, categories).
         without: True where a category was refused, (turns, categories).
+        within: True where a range was asked for, (turns, ranges); None where ranges are not read.
     """
 
     positions: np.ndarray
     spread: np.ndarray
     asked: np.ndarray
     without: np.ndarray
+    within: np.ndarray | None = None
 
     @classmethod
     def at(cls, positions: np.ndarray, categories: int) -> Answers:
@@ -65,8 +68,9 @@ class Answers(NamedTuple):
 
 
 def as_answers(read: Projected) -> Answers:
-    """What a head made of every turn; a category counts as named where that is more likely than not."""
-    return Answers(read.positions.numpy(), read.spread.numpy(), read.asked.numpy() > 0, read.without.numpy() > 0)
+    """What a head made of every turn; what is named counts as such where that is more likely than not."""
+    asked, without, within = (logits.numpy() > 0 for logits in (read.asked, read.without, read.within))
+    return Answers(read.positions.numpy(), read.spread.numpy(), asked, without, within)
 
 
 class Movement(NamedTuple):
@@ -133,6 +137,7 @@ class TurnFigures(NamedTuple):
         first: The same of the turns that go back to the first answer.
         between10: Of the turns that ask for something between two items: the nearest to that is among the first ten.
         spread: Rank correlation of the spread that was asked for and the one that was read, where one was asked, (1,).
+        placed: Share of the answer that lies in the asked range (turns that ask for one and keep the rest).
         shown: Indices of everything shown.
     """
 
@@ -148,6 +153,7 @@ class TurnFigures(NamedTuple):
     first: np.ndarray
     between10: np.ndarray
     spread: np.ndarray
+    placed: np.ndarray
     shown: np.ndarray
 
 
@@ -168,7 +174,7 @@ def turn_figures(read: Answers, table: TurnTable, catalog: Catalog, items: np.nd
 
     returning = of(StepKind.BACK, StepKind.FIRST)
     seen = [set() if back else s for back, s in zip(returning, table.seen, strict=True)]
-    blocked = blocked_items(seen, catalog.ids) | ruled_out(read, members(catalog), k)
+    blocked = blocked_items(seen, catalog.ids) | ruled_out(read, members(catalog), k, ranges_of(catalog, table.ranges))
     shown = top_items(read.positions, items, blocked, k)
     hits = shown == table.item_keys[:, None]
     among = hits.any(axis=1).astype(np.float64)
@@ -186,27 +192,69 @@ def turn_figures(read: Answers, table: TurnTable, catalog: Catalog, items: np.nd
         first=among[of(StepKind.FIRST)],
         between10=among[of(StepKind.BETWEEN)],
         spread=_rank_correlation(read.spread[of(StepKind.VARIETY)], table.spread[of(StepKind.VARIETY)]),
+        placed=_placed(shown[of(StepKind.KEEP)], [s for s in table.steps if s.kind is StepKind.KEEP], catalog),
         shown=shown,
     )
 
 
-def ruled_out(read: Answers, has: np.ndarray, k: int) -> np.ndarray:
-    """True where an item may not answer a turn, (turns, items): it has a refused category, or lacks an asked one.
+class Ranges(NamedTuple):
+    """Which items lie in which range.
 
-    Of several asked categories all are needed if that leaves `k` items, else any, else none.
+    Attributes:
+        held: 1.0 where an item lies in a range, (items, ranges).
+        attribute: Number of each range's attribute, (ranges,).
+    """
+
+    held: np.ndarray
+    attribute: np.ndarray
+
+
+def ranges_of(catalog: Catalog, ranges: Sequence[Named]) -> Ranges:
+    """The catalogue's items by range, each given as (ordered attribute, range)."""
+    names = [name for name, _ in ranges]
+    held = np.zeros((len(catalog), len(ranges)), dtype=np.float32)
+    for column, (name, key) in enumerate(ranges):
+        values = catalog.items[name].to_numpy(dtype=np.float64)
+        held[:, column] = Band.parse(key).within(values, catalog.schema.items[name])
+    return Ranges(held, np.array([names.index(name) for name in names], dtype=int))
+
+
+def ruled_out(read: Answers, has: np.ndarray, k: int, ranges: Ranges | None = None) -> np.ndarray:
+    """True where an item may not answer a turn, (turns, items): it has a refused category, or lacks what was asked for.
+
+    An item should have all asked categories, or else any, and lie in an asked range of every attribute that has one.
+    What would leave fewer than `k` items is not insisted on: first the ranges are given up, then all categories for
+    any, at last the categories; as `Recommender.among_asked` does.
 
     Args:
         read: What is made of every turn.
         has: 1.0 where an item has a category, (items, categories).
         k: Length of the answers.
+        ranges: Items by range; None where ranges are not read.
     """
     refused = read.without.astype(np.float32) @ has.T > 0
-    matched = np.where(refused, 0, read.asked.astype(np.float32) @ has.T)  # asked categories that an item has
+    matched = read.asked.astype(np.float32) @ has.T  # asked categories that an item has
     need = read.asked.sum(axis=1, keepdims=True)
     lacks_all, lacks_any = matched < need, (matched == 0) & (need > 0)
-    enough_all = ((~lacks_all).sum(axis=1) >= k)[:, None]
-    enough_any = ((~lacks_any).sum(axis=1) >= k)[:, None]
-    return refused | np.where(enough_all, lacks_all, lacks_any & enough_any)
+    outside = (
+        _outside(read.within, ranges) if ranges is not None and read.within is not None else np.zeros_like(refused)
+    )
+    out, left = refused, np.ones(len(refused), dtype=bool)  # turns for which nothing was found yet
+    for lacks in (lacks_all | outside, lacks_all, lacks_any | outside, lacks_any, outside):
+        fits = left & ((~(refused | lacks)).sum(axis=1) >= k)
+        out = np.where(fits[:, None], refused | lacks, out)
+        left &= ~fits
+    return out
+
+
+def _outside(within: np.ndarray, ranges: Ranges) -> np.ndarray:
+    """True where an item lies in none of an attribute's asked ranges, if it has some, (turns, items)."""
+    outside = np.zeros((len(within), len(ranges.held)), dtype=bool)
+    for attribute in np.unique(ranges.attribute):
+        columns = ranges.attribute == attribute
+        asked = within[:, columns].astype(np.float32)
+        outside |= (asked.sum(axis=1, keepdims=True) > 0) & (asked @ ranges.held[:, columns].T == 0)
+    return outside
 
 
 def members(catalog: Catalog) -> np.ndarray:
@@ -226,6 +274,12 @@ def named_share(shown: np.ndarray, named: np.ndarray, catalog: Catalog) -> np.nd
     """Share of each answer (turns, k) that has a category of `named` (turns, categories), (turns,)."""
     has = members(catalog)[shown]  # (turns, k, categories)
     return (np.einsum("tkc,tc->tk", has, named) > 0).mean(axis=1) if len(shown) else np.zeros(0)
+
+
+def _placed(shown: np.ndarray, steps: Sequence[Step], catalog: Catalog) -> np.ndarray:
+    """Share of each answer (turns, k) in the range that its step asks for, (turns,)."""
+    ranges = ranges_of(catalog, [(str(step.subject), str(step.value)) for step in steps])
+    return np.array([ranges.held[items, turn].mean() for turn, items in enumerate(shown)])
 
 
 def _directions(shown: np.ndarray, which: np.ndarray, table: TurnTable, catalog: Catalog) -> Movement:
@@ -272,6 +326,7 @@ def figures(outcome: TurnFigures, catalog_size: int) -> dict[str, float]:
         "first_r10": outcome.first,
         "between_r10": outcome.between10,
         "spread_spearman": outcome.spread,
+        "placed_share": outcome.placed,
     }
     means = {name: float(np.mean(values)) for name, values in named.items() if len(values)}
     coverage = len(np.unique(outcome.shown)) / catalog_size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,6 +73,7 @@ class Walker:
     asking: Asking = field(init=False, repr=False)
     _rows: dict[str, dict[str, Any]] = field(init=False, repr=False)
     _ids: list[str] = field(init=False, repr=False)
+    _place: dict[str, int] = field(init=False, repr=False)
     _catalog_ids: list[str] = field(init=False, repr=False)
     _table: MetadataTable = field(init=False, repr=False)
 
@@ -80,6 +81,7 @@ class Walker:
         self.asking = Asking(self.catalog.schema, self.descriptions, self.language, self.config.step)
         self._catalog_ids = self.catalog.ids
         self._ids = list(self.items) if self.items is not None else self._catalog_ids
+        self._place = {item_id: place for place, item_id in enumerate(self._ids)}
         table = self.catalog.items.loc[self._ids]
         self._rows = {i: present(row) for i, row in zip(self._ids, table.to_dict("records"), strict=True)}
         self._table = MetadataTable(self.catalog.schema, table)
@@ -91,7 +93,11 @@ class Walker:
 
     def row(self, number: int) -> dict[str, Any]:
         """Attributes of the catalogue's item number `number`, which must be one that may appear."""
-        return self._rows[self._catalog_ids[number]]
+        return self.row_of(self._catalog_ids[number])
+
+    def row_of(self, item_id: str) -> dict[str, Any]:
+        """Attributes of an item that may appear."""
+        return self._rows[item_id]
 
     def walk(self, user: Row | None, rng: np.random.Generator) -> Walk:
         """A walk of one to `config.turns` turns from a random start."""
@@ -113,18 +119,24 @@ class Walker:
         step = self._wish(str(rng.choice([i for i in self._ids if i not in history])), rng)
         return Walk(user, history, (step,) if step is not None else ())
 
-    def step(self, history: Sequence[str], steps: Sequence[Step], rng: np.random.Generator) -> Step | None:
-        """One more turn after `steps`; None if no kind of turn is possible."""
+    def step(
+        self,
+        history: Sequence[str],
+        steps: Sequence[Step],
+        rng: np.random.Generator,
+        shares: Mapping[StepKind, float] = SHARES,
+    ) -> Step | None:
+        """One more turn after `steps`, of kinds as often as `shares` has them; None if no kind of turn is possible."""
         places = [*history[-1:], *(s.target for s in steps)]
         earlier = (StepKind.BACK, StepKind.FIRST)
         kinds = [
-            kind for kind in SHARES
+            kind for kind in shares
             if (kind not in earlier or len(steps) >= 2) and (kind is not StepKind.BETWEEN or len(places) >= 2)
         ]  # fmt: skip
         if not places:
             kinds = [StepKind.WISH]
-        shares = np.array([SHARES[k] for k in kinds])
-        for index in rng.choice(len(kinds), size=5, p=shares / shares.sum()):  # some draws find no room
+        weights = np.array([shares[k] for k in kinds])
+        for index in rng.choice(len(kinds), size=5, p=weights / weights.sum()):  # some draws find no room
             step = self._draw(kinds[index], places, {*history, *places}, steps, rng)
             if step is not None:
                 return step
@@ -169,10 +181,18 @@ class Walker:
         fitting = self.catalog.having_all(step.asked).intersection(self._ids) - refused if step.asked else set()
         return refused | (set(self._ids) - fitting if fitting.difference(seen) else set())
 
-    def nearest(self, wanted: Row, seen: set[str]) -> str:
-        """The item nearest to wanted metadata that was not seen."""
-        order = np.argsort(self._table.distances(wanted), kind="stable")
-        return next(self._ids[i] for i in order if self._ids[i] not in seen)
+    def nearest(self, wanted: Row, seen: Collection[str]) -> str:
+        """The item nearest to wanted metadata that was not seen; of equals the first.
+
+        Raises:
+            ValueError: If all were seen.
+        """
+        distances = self._table.distances(wanted)
+        distances[[self._place[i] for i in seen if i in self._place]] = np.inf
+        nearest = int(np.argmin(distances))
+        if not np.isfinite(distances[nearest]):
+            raise ValueError(f"an item must be left to recommend, got {len(self._ids)} that were seen or are refused")
+        return self._ids[nearest]
 
     def real_walk(self, user: Row, liked: Sequence[str], rng: np.random.Generator) -> Walk | None:
         """Up to three items that a real person liked in a row, and words that led to the next one they liked."""

@@ -58,7 +58,16 @@ def make(parts, space, repository, tmp_path, monkeypatch):
         torch.manual_seed(0)
         categories = len(space.schema.category_values)
         axes = len(space.schema.ordered)
-        head = build_head("anchored", space.heard_dim, DIM, hidden=16, dropout=0.0, categories=categories, axes=axes)
+        head = build_head(
+            "anchored",
+            space.heard_dim,
+            DIM,
+            hidden=16,
+            dropout=0.0,
+            categories=categories,
+            axes=axes,
+            ranges=len(space.ranges),
+        )
         head.eval()
         save_utterance_head(head, space, tmp_path / "head", name="mine", kind="anchored", hidden=16, dropout=0.0)
         system = UtteranceHead(tmp_path / "head")

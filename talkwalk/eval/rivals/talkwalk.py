@@ -63,11 +63,13 @@ class TalkWalk(System):
         return Answer((*shown, *self._rest(turn, {*dialogue.seen, *shown}, k))[:k], turn.position)
 
     def _rest(self, turn: Turn, hidden: set[str], k: int) -> list[str]:
-        """Everything else by nearness: first what has the categories that were asked for, last what was refused."""
+        """Everything else by nearness: first what has all that was asked for, last what was refused."""
         catalog = self.recommender.catalog
-        fitting, refused = catalog.having_all(turn.asked) if turn.asked else None, catalog.having(turn.without)
+        wanted = [catalog.having_all(turn.asked)] if turn.asked else []
+        wanted += [catalog.in_ranges(turn.within)] if turn.within else []
+        refused = catalog.having(turn.without)
         near = self.recommender.index.search(turn.position, k, exclude=hidden).ids
-        return sorted(near, key=lambda i: (i in refused, fitting is not None and i not in fitting))
+        return sorted(near, key=lambda i: (i in refused, sum(i not in fitting for fitting in wanted)))
 
     def _session(self, dialogue: Dialogue) -> Session:
         """An engine session that holds the dialogue's earlier turns, each answered as it truly was."""

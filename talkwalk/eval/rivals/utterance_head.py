@@ -14,7 +14,7 @@ from talkwalk.eval.system import Answer, Dialogue, Placed, best
 from talkwalk.files import atomic_folder
 from talkwalk.index.catalog import Catalog
 from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, SLOTS, AbsoluteHead, AnchoredHead, build_head
-from talkwalk.projection.validation import Answers, as_answers, members, ruled_out
+from talkwalk.projection.validation import Answers, as_answers, members, ranges_of, ruled_out
 
 
 class UtteranceHead(Placed):
@@ -30,6 +30,7 @@ class UtteranceHead(Placed):
         self.head = build_head(
             shape["kind"], self.space.heard_dim, self.space.dim, hidden=shape["hidden"], dropout=shape["dropout"],
             categories=len(self.space.schema.category_values), axes=len(self.space.schema.ordered),
+            ranges=len(self.space.ranges),
         )  # fmt: skip
         load_module(self.head, folder / "head.safetensors")
 
@@ -37,7 +38,8 @@ class UtteranceHead(Placed):
         super().fit(catalog)
         self.vectors = encoded_items(self.space, catalog)
         self._row = {item_id: i for i, item_id in enumerate(self.ids)}
-        self._has = members(Catalog(self.space.schema, catalog.items))
+        known = Catalog(self.space.schema, catalog.items)
+        self._has, self._ranges = members(known), ranges_of(known, self.space.ranges)
 
     def position(self, dialogue: Dialogue) -> np.ndarray:
         return self._read(dialogue).positions[0]
@@ -45,7 +47,7 @@ class UtteranceHead(Placed):
     def answer(self, dialogue: Dialogue, k: int) -> Answer:
         """The nearest items, of the categories that the words ask for and without those that they refuse."""
         read = self._read(dialogue)
-        scores = np.where(ruled_out(read, self._has, k)[0], -np.inf, self.vectors @ read.positions[0])
+        scores = np.where(ruled_out(read, self._has, k, self._ranges)[0], -np.inf, self.vectors @ read.positions[0])
         ids = best(scores, self.ids, dialogue.seen, k)
         return Answer(tuple(i for i in ids if np.isfinite(scores[self._row[i]])), read.positions[0])
 
