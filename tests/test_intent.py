@@ -177,7 +177,7 @@ AMOUNTS = [0.1, 0.18, 0.3, 0.5, 0.7]
 
 def surprise(logits: torch.Tensor, index: int) -> float:
     """- log of the probability that logits (n,) give to one choice, written out."""
-    odds = [math.exp(float(logit)) for logit in logits]
+    odds = [math.exp(logit) for logit in logits.tolist()]
     return -math.log(odds[index] / sum(odds))
 
 
