@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,6 +48,15 @@ class Data(NamedTuple):
     vectors: Path
     queries: np.ndarray
     filters: dict[str, np.ndarray]
+
+
+def folder_of(config: IndexBenchmarkConfig) -> Path:
+    """Where this run's vectors and indexes are kept; those of another space or other settings lie elsewhere."""
+    settings = {name: value for name, value in asdict(config).items() if name not in ("folder", "report")}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for path in sorted(Path(config.space).glob("*.safetensors")):
+        digest.update(path.read_bytes())
+    return Path(config.folder) / digest.hexdigest()[:16]
 
 
 def make_data(config: IndexBenchmarkConfig, folder: Path) -> Data:
@@ -229,7 +240,7 @@ def main(cfg: DictConfig) -> None:
     config: IndexBenchmarkConfig = to_object(cfg)
     faiss.omp_set_num_threads(1)
     torch.set_num_threads(1)
-    folder = Path(config.folder)
+    folder = folder_of(config)
     folder.mkdir(parents=True, exist_ok=True)
     data = make_data(config, folder)
     facts = build(config, data, folder)

@@ -16,6 +16,7 @@ from benchmarks import large_model, startup, training
 from benchmarks.perturbed import perturbed_rows
 from benchmarks.report import write_section
 from benchmarks.timing import in_turn, interleaved, milliseconds
+from talkwalk.config import IndexBenchmarkConfig
 from talkwalk.index.storage import write_rows
 from talkwalk.projection.turns import TurnTable
 from tests.conftest import make_language_model, movie_schema
@@ -114,3 +115,20 @@ def test_a_repeated_table_keeps_its_pairs_within_each_copy():
 
 def test_a_script_tells_its_figures():
     assert startup.in_new_process("import json; print(json.dumps({'a': 1.5}))") == {"a": 1.5}
+
+
+def test_vectors_of_another_space_are_not_taken_for_this_ones(tmp_path):
+    from benchmarks.index import folder_of
+
+    space = tmp_path / "space"
+    space.mkdir()
+    (space / "metadata_encoder.safetensors").write_bytes(b"one")
+    config = IndexBenchmarkConfig(
+        space=str(space), catalog="c", items=10, queries=2, folder=str(tmp_path / "kept"), report="r.md"
+    )
+    first = folder_of(config)
+    assert first.parent == tmp_path / "kept" and folder_of(config) == first
+    assert folder_of(dataclasses.replace(config, report="other.md")) == first
+    assert folder_of(dataclasses.replace(config, items=11)) != first
+    (space / "metadata_encoder.safetensors").write_bytes(b"two")
+    assert folder_of(config) != first

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -90,6 +92,13 @@ def test_a_range_that_is_read_narrows_the_answer(recommender):
     assert {item.id for item in turn.items} <= recommender.catalog.in_ranges([ranges[number]])
     name, key = ranges[number]
     assert f"{name} {key}" in turn.explain()
+
+
+def test_a_range_that_too_few_items_lie_in_is_not_explained(recommender):
+    session = recommender.session(history=recommender.catalog.ids[:1])
+    turn = session.say("hello", k=3)
+    turn = dataclasses.replace(turn, within=(("year", "1800-1801"),), trace={"year": 0.5})
+    assert "1800-1801" not in turn.explain()
 
 
 def test_a_fresh_head_reads_no_range(recommender):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from talkwalk.bands import Band
 from talkwalk.schema import Schema
 
 NOTICEABLE = 0.02  # smallest movement, in catalogue ranks, that an explanation mentions
@@ -64,10 +65,15 @@ class Turn:
         if not self.trace:
             return f"A first answer to “{self.text}”."
         parts = [*self._movements(), *self._categories(), *(f"no {value}" for _, value in self.without)]
-        parts += [f"{name} {key}" for name, key in self.within]
+        parts += [f"{name} {key}" for name, key in self.within if self._all_within(name, Band.parse(key))]
         if not parts:
             return "About the same as before."
         return f"Compared with before: {', '.join(parts)}."
+
+    def _all_within(self, name: str, band: Band) -> bool:
+        """Whether the whole answer lies in a range: one that holds too few items was not insisted on."""
+        values = [item.metadata.get(name) for item in self.items]
+        return all(value is not None and band.holds(float(value), self.schema.items[name]) for value in values)
 
     def _movements(self) -> list[str]:
         words = []
