@@ -15,6 +15,8 @@ from talkwalk.bundle import Bundle
 from talkwalk.contrastive.space import pick_device
 from talkwalk.datasets.resolve import open_catalog
 from talkwalk.engine.diversity import POOL, diversify, spoken_spread
+from talkwalk.engine.named_items import Named as NamedItem
+from talkwalk.engine.named_items import NamedItems, compares
 from talkwalk.engine.prompt_builder import ContextLimits, PromptBuilder
 from talkwalk.engine.session import Session, as_batch
 from talkwalk.engine.turn import Item, Turn
@@ -77,6 +79,7 @@ class Recommender:
         self._words: BatchQueue[str, np.ndarray] = BatchQueue(self._hear)
         self._listeners = ThreadPoolExecutor(LISTENERS, thread_name_prefix="words")
         self.index = build_index(self.catalog.ids, bundle.space.encode_items(self.catalog.items))
+        self._names: NamedItems | None = None  # of the catalogue as it is, once somebody compares with something
 
     def __repr__(self) -> str:
         return f"Recommender({self.catalog!r}, llm={self.bundle.llm.name!r}, dim={self.dim})"
@@ -170,6 +173,7 @@ class Recommender:
             vectors = self.encode_items(list(rows.values()))
             self.catalog.add(rows)
             self.index.add(list(rows), vectors)
+            self._names = None
 
     def remove_items(self, ids: Sequence[str]) -> None:
         """Remove items, live; nothing changes if any id is unknown."""
@@ -177,6 +181,7 @@ class Recommender:
             raise ValueError(f"ids must be a list of item ids, got the string {ids!r}")
         self.catalog.remove(ids)
         self.index.remove(ids)
+        self._names = None
 
     def encode_text(self, texts: Sequence[str]) -> np.ndarray:
         """Words to unit vectors, (texts, dim)."""
@@ -195,6 +200,19 @@ class Recommender:
     def item_vector(self, item_id: str) -> np.ndarray:
         """Unit vector of an item of the catalogue, (dim,)."""
         return self.index.vectors([item_id])[0]
+
+    def compared(self, text: str) -> list[NamedItem]:
+        """Items, by title or another name, that words compare with; a name that is a category's too is none."""
+        if not compares(text):
+            return []
+        names = self._names = self._names or NamedItems(self.catalog)
+        return [named for named in names.find(text) if not self.bundle.space.mentions.find([named.words]).any()]
+
+    def middle(self, groups: Sequence[Sequence[str]]) -> np.ndarray:
+        """Where several groups of items have their middle, each weighing the same, unit vector (dim,)."""
+        means = [self.index.vectors(list(ids)).mean(axis=0) for ids in groups]
+        total = np.sum([mean / max(np.linalg.norm(mean), 1e-9) for mean in means], axis=0)
+        return (total / max(np.linalg.norm(total), 1e-9)).astype(np.float32)
 
     def hear(self, text: str) -> Future[np.ndarray]:
         """What the text side of the space makes of something said, (heard dim,); nothing of it is kept.

@@ -107,10 +107,14 @@ class Session:
         heard = hearing.result()
         clock.lap("words")
         anchors = self._anchors()
+        like = rec.compared(text)
+        if like:
+            anchors[CURRENT] = rec.middle([named.ids for named in like])
         read = rec.project(np.concatenate([state, heard]), anchors)
         clock.lap("projection")
         without = self._refused(read)
-        hidden = {*exclude, *self._seen(read), *rec.catalog.having(without)}
+        titles = {i for named in like if named.attribute == rec.catalog.schema.title for i in named.ids}
+        hidden = {*exclude, *self._seen(read), *rec.catalog.having(without), *titles}
         allowed = rec.among_asked(read.asked, read.within, among, hidden, k)
         items = rec.search(read.position, k, hidden, allowed, diversity or STRENGTH * read.spread)
         clock.lap("search")
@@ -119,6 +123,7 @@ class Session:
         turn = Turn(
             text, items, read.position, trace, clock.laps, rec.catalog.schema,
             read.spread, tuple(read.asked), tuple(sorted(without)), tuple(read.within),
+            tuple(i for named in like for i in named.ids),
         )  # fmt: skip
         answer = rec.prompts.answer(items[0].metadata) if items else "nothing fits"
         self._said.append(_Said(Exchange(text, answer, system), turn, anchors[CURRENT], built.first, without))
