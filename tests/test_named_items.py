@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from talkwalk.engine.named_items import NamedItems, compares
+from talkwalk.engine.named_items import NamedItems, may_name
+from talkwalk.engine.recommender import Recommender
 from talkwalk.index.catalog import Catalog
 from talkwalk.schema import Schema
+from tests.conftest import make_bundle, make_language_model, make_space
 
 ROWS = {
     "heat": ("Heat", "Mann"),
@@ -46,10 +48,11 @@ def names() -> NamedItems:
         ("like Heat 2", ["part"]),
         ("newer than Heat", ["heat"]),
         ("anything like Mann", ["heat", "part", "none"]),
+        ("like Mann's films", ["heat", "part", "none"]),
     ],
 )
 def test_names_after_words_of_comparison_are_found(names, text, ids):
-    assert compares(text)
+    assert may_name(text)
     assert [i for named in names.find(text) for i in named.ids] == ids
 
 
@@ -80,24 +83,54 @@ def test_the_longest_name_counts_and_says_which_attribute_has_it(names):
     assert found.attribute == "director"
 
 
+def test_after_by_stands_who_made_it(names):
+    (found,) = names.find("something by Mann, but newer")
+    assert found.made_by and found.attribute == "director" and len(found.ids) == 3
+    assert [n.words for n in names.find("by Singer and Docter or by Kubrick")] == ["Singer", "Docter", "Kubrick"]
+    assert names.find("by Heat") == [] and names.find("day by day") == []
+
+
+def test_answers_keep_to_who_made_them():
+    rows = {str(i): {"title": f"Song {i}", "artist": f"Band {i % 4}", "year": 1960.0 + i} for i in range(40)}
+    schema = Schema.from_dict(
+        {
+            "domain": "music",
+            "noun": "track",
+            "title": "title",
+            "items": {"title": {"kind": "text"}, "artist": {"kind": "text"}, "year": {"kind": "ordered"}},
+        }
+    )
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    catalog = Catalog(schema.fit(table), table)
+    backend = make_language_model()
+    recommender = Recommender(make_bundle(make_space(catalog), backend), catalog, backend)
+    session = recommender.session(history=["2"])
+    first = session.say("anything by Band 3", k=4)
+    assert {item.metadata["artist"] for item in first.items} == {"Band 3"} and len(first.named) == 10
+    both = session.say("by Band 1 or Band 2", k=8, where={"year": (1980, None)})
+    assert {item.metadata["artist"] for item in both.items} <= {"Band 1", "Band 2"}
+    assert all(item.metadata["year"] >= 1980 for item in both.items)
+    assert len(session.say("something newer", k=8).items) == 8
+
+
 def test_a_turn_starts_from_what_it_is_compared_with(recommender):
     title = str(recommender.catalog.row("3")["title"])
     text = f"like {title}, but newer"
     elsewhere, there = recommender.session(history=["7"]), recommender.session(history=["7"])
     there.react("3", liked=True)  # which also makes the next turn start from it
     compared, liked = elsewhere.say(text, k=5), there.say(text, k=5, exclude=["3"])
-    assert compared.like == ("3",) and "3" not in [item.id for item in compared.items]
+    assert compared.named == ("3",) and "3" not in [item.id for item in compared.items]
     np.testing.assert_allclose(compared.position, liked.position, atol=1e-6)
-    assert recommender.session(history=["7"]).say("something newer", k=5).like == ()
+    assert recommender.session(history=["7"]).say("something newer", k=5).named == ()
 
 
 def test_items_are_found_by_name_as_soon_as_they_are_there(recommender):
     row = {**recommender.catalog.row("3"), "title": "Quite Another Thing"}
-    assert recommender.compared("like Quite Another Thing") == []
+    assert recommender.named("like Quite Another Thing") == []
     recommender.add_items({"new": row})
-    assert recommender.compared("like Quite Another Thing")[0].ids == ["new"]
+    assert recommender.named("like Quite Another Thing")[0].ids == ["new"]
     recommender.remove_items(["new"])
-    assert recommender.compared("like Quite Another Thing") == []
+    assert recommender.named("like Quite Another Thing") == []
 
 
 def test_several_names_weigh_the_same(recommender):
@@ -109,4 +142,4 @@ def test_several_names_weigh_the_same(recommender):
 
 def test_the_name_of_a_category_is_no_title(recommender):
     recommender.add_items({"new": {**recommender.catalog.row("3"), "title": "Horror"}})
-    assert recommender.compared("something like Horror") == []
+    assert recommender.named("something like Horror") == []

@@ -1,4 +1,4 @@
-"""Items that words compare with: "like The Usual Suspects, but newer" starts from that film, wherever one stood."""
+"""Items that words name: "like The Usual Suspects, but newer" starts from that film, "by Nina Simone" keeps to her."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from talkwalk.contrastive.mentions import POSSESSIVE
 from talkwalk.index.catalog import Catalog
 from talkwalk.schema import Kind, is_missing
 
@@ -14,6 +15,7 @@ CUES = (
     ("like",), ("than",), ("similar", "to"), ("close", "to"), ("reminds", "me", "of"), ("style", "of"), ("vein", "of"),
     ("spirit", "of"), ("lines", "of"), ("fans", "of"), ("fan", "of"),
 )  # fmt: skip
+MAKER = ("by",)  # before who made it: what follows is no comparison, but all that may be shown
 SAYS_TASTE = frozenset("i we you they really also always mostly usually would do don't didn't never did".split())
 JOINS = frozenset(("and", "or", "nor", "meets"))
 ARTICLES = frozenset(("the", "a", "an"))
@@ -30,25 +32,27 @@ class _Word(NamedTuple):
 
 
 class Named(NamedTuple):
-    """A name that words compare with.
+    """A name of items.
 
     Attributes:
         words: As it was written.
+        made_by: Whether it is the name of who made what is asked for, not of something to compare with.
         attribute: The text attribute that has it.
         ids: The items that have it.
     """
 
     words: str
+    made_by: bool
     attribute: str
     ids: list[str]
 
 
 class NamedItems:
-    """Finds the items of a catalogue, by title or by another text such as the artist's name, that words compare with.
+    """Finds the items of a catalogue, by title or by another text such as the artist's name, that words speak of.
 
-    A name counts where "like", "than", "similar to" and the like stand before it, or another name and "and". "I like X"
-    compares with nothing. A name of one word must be written with a capital, and so must one of common words alone:
-    "like this one" is no track called "This One".
+    A name counts where "like", "than", "similar to" and the like stand before it, or another name and "and"; after "by"
+    any name but a title does. "I like X" compares with nothing. A name of one word must be written with a capital, and
+    so must one of common words alone: "like this one" is no track called "This One".
 
     Args:
         catalog: The items; a change of them needs another object.
@@ -58,6 +62,7 @@ class NamedItems:
         schema = catalog.schema
         texts = [a.name for a in schema.items.values() if a.kind is Kind.TEXT and a.name in catalog.items]
         texts.sort(key=lambda name: name != schema.title)  # a title before anything else of that name
+        self._title = schema.title
         self._names: dict[tuple[str, ...], tuple[str, list[str]]] = {}
         for name in texts:
             for item_id, text in zip(catalog.items.index, catalog.items[name], strict=True):
@@ -67,38 +72,41 @@ class NamedItems:
         self._longest = max(map(len, self._names), default=0)
 
     def find(self, text: str) -> list[Named]:
-        """Every name that the text compares with, in the order of the words."""
+        """Every name that the text compares with or keeps to, in the order of the words."""
         words = list(_words(text))
         found: list[Named] = []
-        start, after = 0, False  # whether a name has just ended
+        start, last = 0, None  # what stood before the name that has just ended, if one has
         while start < len(words):
-            joined = after and (words[start].comma or words[start].folded in JOINS)
+            joined = last is not None and (words[start].comma or words[start].folded in JOINS)
             begin = start + (1 if joined and words[start].folded in JOINS else 0)
-            length = self._match(words, begin) if joined or _cued(words, start) else 0
-            if length:
-                part = words[begin : begin + length]
-                found.append(Named(" ".join(word.written for word in part), *self._names[_folded(part)]))
-            start, after = (begin + length, True) if length else (start + 1, False)
+            cue = _cue(words, start) or (last if joined else None)
+            named = self._match(words, begin, cue == MAKER) if cue else None
+            if named is not None:
+                found.append(named[0])
+            start, last = (begin + named[1], cue) if named is not None else (start + 1, None)
         return found
 
-    def _match(self, words: Sequence[_Word], start: int) -> int:
-        """Number of words of the longest name that begins at `start`, 0 for none."""
+    def _match(self, words: Sequence[_Word], start: int, made_by: bool) -> tuple[Named, int] | None:
+        """The longest name that begins at `start`, and how many words it has."""
         for length in range(min(self._longest + 1, len(words) - start), 0, -1):
             part = words[start : start + length]
             key = _folded(part)
-            if key in self._names and (_written_as_name(part) or (len(key) > 1 and set(key) - COMMON)):
-                return length
-        return 0
+            if key not in self._names or not (_written_as_name(part) or (len(key) > 1 and set(key) - COMMON)):
+                continue
+            attribute, ids = self._names[key]
+            if not (made_by and attribute == self._title):
+                return Named(" ".join(word.written for word in part), made_by, attribute, ids), length
+        return None
 
 
-def compares(text: str) -> bool:
-    """Whether a text has words that may stand before a name: what is compared with nothing need not be searched."""
+def may_name(text: str) -> bool:
+    """Whether a text has words that may stand before a name; without them nothing need be searched."""
     words = list(_words(text))
-    return any(_cued(words, place) for place in range(len(words)))
+    return any(_cue(words, place) for place in range(len(words)))
 
 
 def _words(text: str) -> Iterator[_Word]:
-    end = 0
+    end, text = 0, POSSESSIVE.sub("", text)
     for match in WORD.finditer(text):
         yield _Word(match[0].casefold().replace("’", "'"), match[0], text[end : match.start()].strip() == ",")
         end = match.end()
@@ -114,12 +122,14 @@ def _folded(words: Sequence[_Word]) -> tuple[str, ...]:
     return folded[1:] if len(folded) > 1 and folded[0] in ARTICLES else folded
 
 
-def _cued(words: Sequence[_Word], place: int) -> bool:
+def _cue(words: Sequence[_Word], place: int) -> tuple[str, ...] | None:
+    """The words right before a place that make a name of what follows."""
     before = [word.folded for word in words[:place]]
-    for cue in CUES:
+    for cue in (*CUES, MAKER):
         if tuple(before[-len(cue) :]) == cue and not words[place].comma:
-            return cue != ("like",) or not before[:-1] or before[-2] not in SAYS_TASTE
-    return False
+            tastes = cue == ("like",) and bool(before[:-1]) and before[-2] in SAYS_TASTE
+            return None if tastes else cue
+    return None
 
 
 def _written_as_name(words: Sequence[_Word]) -> bool:

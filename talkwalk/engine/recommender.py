@@ -16,7 +16,7 @@ from talkwalk.contrastive.space import pick_device
 from talkwalk.datasets.resolve import open_catalog
 from talkwalk.engine.diversity import POOL, diversify, spoken_spread
 from talkwalk.engine.named_items import Named as NamedItem
-from talkwalk.engine.named_items import NamedItems, compares
+from talkwalk.engine.named_items import NamedItems, may_name
 from talkwalk.engine.prompt_builder import ContextLimits, PromptBuilder
 from talkwalk.engine.session import Session, as_batch
 from talkwalk.engine.turn import Item, Turn
@@ -201,9 +201,9 @@ class Recommender:
         """Unit vector of an item of the catalogue, (dim,)."""
         return self.index.vectors([item_id])[0]
 
-    def compared(self, text: str) -> list[NamedItem]:
-        """Items, by title or another name, that words compare with; a name that is a category's too is none."""
-        if not compares(text):
+    def named(self, text: str) -> list[NamedItem]:
+        """Items, by title or another name, that words speak of; a name that is a category's too is none."""
+        if not may_name(text):
             return []
         names = self._names = self._names or NamedItems(self.catalog)
         return [named for named in names.find(text) if not self.bundle.space.mentions.find([named.words]).any()]

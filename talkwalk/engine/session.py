@@ -107,14 +107,16 @@ class Session:
         heard = hearing.result()
         clock.lap("words")
         anchors = self._anchors()
-        like = rec.compared(text)
-        if like:
-            anchors[CURRENT] = rec.middle([named.ids for named in like])
+        named = rec.named(text)
+        if named:
+            anchors[CURRENT] = rec.middle([name.ids for name in named])
         read = rec.project(np.concatenate([state, heard]), anchors)
         clock.lap("projection")
         without = self._refused(read)
-        titles = {i for named in like if named.attribute == rec.catalog.schema.title for i in named.ids}
+        titles = {i for name in named if name.attribute == rec.catalog.schema.title for i in name.ids}
         hidden = {*exclude, *self._seen(read), *rec.catalog.having(without), *titles}
+        made = {i for name in named if name.made_by for i in name.ids} - hidden
+        among = sorted(made if among is None else made.intersection(among)) or among
         allowed = rec.among_asked(read.asked, read.within, among, hidden, k)
         items = rec.search(read.position, k, hidden, allowed, diversity or STRENGTH * read.spread)
         clock.lap("search")
@@ -123,7 +125,7 @@ class Session:
         turn = Turn(
             text, items, read.position, trace, clock.laps, rec.catalog.schema,
             read.spread, tuple(read.asked), tuple(sorted(without)), tuple(read.within),
-            tuple(i for named in like for i in named.ids),
+            tuple(i for name in named for i in name.ids),
         )  # fmt: skip
         answer = rec.prompts.answer(items[0].metadata) if items else "nothing fits"
         self._said.append(_Said(Exchange(text, answer, system), turn, anchors[CURRENT], built.first, without))

@@ -47,7 +47,7 @@ class Turn:
         asked: (attribute, value) of the categories that the words ask for.
         without: The same of those that are kept out, because the person refused them.
         within: (attribute, range) of the ranges that the words ask for, such as ("year", "1970-1979").
-        like: Ids of the items that the words compare with, by title or by another name; the turn starts from them.
+        named: Ids of the items that the words name, by title or by who made them; the turn starts from them.
     """
 
     text: str
@@ -60,7 +60,7 @@ class Turn:
     asked: tuple[tuple[str, str], ...] = ()
     without: tuple[tuple[str, str], ...] = ()
     within: tuple[tuple[str, str], ...] = ()
-    like: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
 
     def explain(self) -> str:
         """The trace in one plain sentence."""
