@@ -39,7 +39,7 @@ def repeated(table: TurnTable, turns: int) -> TurnTable:
     copies: dict[str, object] = {}
     for field in dataclasses.fields(table):
         value = getattr(table, field.name)
-        if field.name == "ranges":
+        if field.name in ("ranges", "sentence"):
             continue
         if isinstance(value, list):
             copies[field.name] = value * times

@@ -15,7 +15,7 @@ from talkwalk.model_card import model_card
 from talkwalk.projection.anchor_decoder import AnchorDecoder
 from talkwalk.projection.projection_head import AbsoluteHead, AnchoredHead, build_head
 
-FORMAT = 6
+FORMAT = 7
 SHIPPED = Path(__file__).parent / "bundles"
 
 

@@ -191,6 +191,7 @@ class WalksConfig:
         turns: Longest conversation.
         step: How far a plain "more" or "less" moves, on the attribute's [0, 1] scale.
         endings: Other things that each simulated conversation is made to ask for, each at a turn of its own.
+        returns: Endings besides, in which each of them goes back, or asks for something like what was before.
         introductions: Number of first turns in which people say what they like, and some of them what they want.
         system: Share of the movements that the application's words ask for, in training.
     """
@@ -202,12 +203,13 @@ class WalksConfig:
     turns: int = 4
     step: float = 0.3
     endings: int = 1
+    returns: int = 0
     introductions: int = 0
     system: float = 0.05
 
     def __post_init__(self) -> None:
         _positive(self, "simulated", "test", "turns", "step")
-        _not_negative(self, "real", "wishes", "endings", "introductions")
+        _not_negative(self, "real", "wishes", "endings", "returns", "introductions")
         _share(self, "step", "system")
 
 
@@ -222,6 +224,7 @@ class ContextDropoutConfig:
         swap_anchor: A steer is trained as if it had been said after another item (anchored head only).
         mix_wordings: Such a steer's state is drawn towards that of another wording of the same steer.
         retell: A turn's state is changed as another context changed that of some other words.
+        unheard: A turn's words are read by the language model alone, and not heard by the sentence encoder.
     """
 
     drop_turns: float = 0.2
@@ -230,9 +233,37 @@ class ContextDropoutConfig:
     swap_anchor: float = 0.5
     mix_wordings: float = 0.0
     retell: float = 0.0
+    unheard: float = 0.0
 
     def __post_init__(self) -> None:
-        _share(self, "drop_turns", "shuffle_history", "vary_verbosity", "swap_anchor", "mix_wordings", "retell")
+        _share(
+            self, "drop_turns", "shuffle_history", "vary_verbosity", "swap_anchor", "mix_wordings", "retell", "unheard"
+        )
+
+
+@dataclass(kw_only=True, slots=True)
+class UtterancesConfig:
+    """How the sentence encoder is adapted to what people say when they steer.
+
+    Attributes:
+        rank: Rank of the additions to its layers; 0 leaves it as it is.
+        count: Number of utterances that are drawn.
+        epochs: How often each is read.
+        batch_size: Utterances in one step.
+        lr: Largest learning rate of the additions.
+        reader_lr: The same of the layers that read what is asked for.
+    """
+
+    rank: int = 0
+    count: int = 32_000
+    epochs: int = 3
+    batch_size: int = 64
+    lr: float = 2e-3
+    reader_lr: float = 1e-3
+
+    def __post_init__(self) -> None:
+        _positive(self, "count", "epochs", "batch_size", "lr", "reader_lr")
+        _not_negative(self, "rank")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -283,6 +314,7 @@ class ProjectionConfig:
     dropout: float = 0.1
     walks: WalksConfig = field(default_factory=WalksConfig)
     context: ContextDropoutConfig = field(default_factory=ContextDropoutConfig)
+    utterances: UtterancesConfig = field(default_factory=UtterancesConfig)
     weights: LossWeights = field(default_factory=LossWeights)
     epochs: int = MISSING
     batch_size: int = MISSING

@@ -125,6 +125,27 @@ def make_descriptions() -> Descriptions:
     return Descriptions({"genre": genres, "year": years, "rating": ratings}, users)
 
 
+@pytest.fixture(scope="session")
+def sentence_folder(tmp_path_factory) -> Path:
+    """A sentence-transformers model on disk: a BERT of two tiny layers, 16 wide."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    path = tmp_path_factory.mktemp("bert")
+    words = sorted({w for text in make_descriptions().all_wordings() for w in text.replace("'", " ").split()})
+    (path / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]))
+    torch.manual_seed(0)
+    shape = BertConfig(
+        vocab_size=5 + len(words), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
+    )
+    BertModel(shape).save_pretrained(path)
+    BertTokenizer(str(path / "vocab.txt")).save_pretrained(path)
+    target = tmp_path_factory.mktemp("sentences")
+    SentenceTransformer(modules=[Transformer(str(path)), Pooling(16)], device="cpu").save_pretrained(str(target))
+    return target
+
+
 @pytest.fixture
 def language() -> SteeringLanguage:
     directions = {

@@ -18,7 +18,7 @@ from talkwalk.projection.anchor_decoder import AnchorDecoder
 from talkwalk.projection.batches import Batch, batches
 from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, SLOTS, build_head
 from talkwalk.projection.steering_language import load_steering
-from talkwalk.projection.steering_pairs import moves_on, other_endings
+from talkwalk.projection.steering_pairs import RETURNS, moves_on, other_endings
 from talkwalk.projection.steps import Step, StepKind
 from talkwalk.projection.train_projection import answers, fit
 from talkwalk.projection.turns import NONE, TurnTables, conversation_of
@@ -309,6 +309,20 @@ def test_endings_keep_to_the_turns_that_are_told(walker):
     assert endings and all(len(ending.steps) > 2 for ending in endings)
     real = [dataclasses.replace(w, real=True) for w in walks]
     assert not any(other_endings(real, drops, walker, 4, rng))
+
+
+def test_endings_that_look_back_have_something_to_look_back_to(walker):
+    rng = np.random.default_rng(4)
+    walks = draw_walks(walker, [], 60, rng)
+    found = other_endings(walks, plain_drops(walks), walker, 3, rng, RETURNS)
+    lasts = [(ending.steps[-1], ending.steps[:-1]) for some in found for ending in some]
+    assert {StepKind.BACK, StepKind.FIRST} <= {step.kind for step, _ in lasts} <= set(RETURNS)
+    assert lasts and all(len(before) >= 2 for _, before in lasts)
+    for step, before in lasts:
+        if step.kind is StepKind.BACK:
+            assert step.target == before[-2].target
+        elif step.kind is StepKind.FIRST:
+            assert step.target == before[0].target
 
 
 def test_staying_is_no_delta_pair(walker):

@@ -12,9 +12,10 @@ from talkwalk.bands import Band
 from talkwalk.config import WalksConfig
 from talkwalk.index.catalog import Catalog
 from talkwalk.projection import losses
+from talkwalk.projection.labels import GOING_BACK
 from talkwalk.projection.projection_head import FIRST, SLOTS
 from talkwalk.projection.steps import SPREADS, Step, StepKind
-from talkwalk.projection.turns import GOING_BACK, NONE, TurnTable, TurnTables
+from talkwalk.projection.turns import NONE, TurnTable, TurnTables
 from talkwalk.projection.validation import (
     Answers,
     figures,

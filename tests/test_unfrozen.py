@@ -16,24 +16,8 @@ from tests.test_processes import config
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A sentence-transformers model on disk."""
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-    from transformers import BertConfig, BertModel, BertTokenizer
-
-    path = tmp_path_factory.mktemp("bert")
-    words = sorted({w for text in make_descriptions().all_wordings() for w in text.replace("'", " ").split()})
-    (path / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]))
-    torch.manual_seed(0)
-    shape = BertConfig(
-        vocab_size=5 + len(words), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
-    )
-    BertModel(shape).save_pretrained(path)
-    BertTokenizer(str(path / "vocab.txt")).save_pretrained(path)
-    target = tmp_path_factory.mktemp("sentences")
-    SentenceTransformer(modules=[Transformer(str(path)), Pooling(16)], device="cpu").save_pretrained(str(target))
-    return target
+def folder(sentence_folder):
+    return sentence_folder
 
 
 def make_space(folder) -> Space:

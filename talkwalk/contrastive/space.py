@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from talkwalk.contrastive.adapted_sentences import AdaptedSentences
 from talkwalk.contrastive.mentions import PLACES, Mentions, names_by_value
 from talkwalk.contrastive.metadata_encoder import MetadataEncoder
 from talkwalk.contrastive.text_encoder import SentenceEncoder, TextEncoder, clause_table
@@ -36,6 +37,7 @@ class Space:
         shape: Constructor arguments of both networks.
         mentions: Finds the category values that words name; at first by the names that the schema has for them.
         ranges: Ranges of ordered item attributes that can be asked for, as (attribute, range); none before Phase 2.
+        adapted: The sentence encoder, adapted to what people say when they steer; None before Phase 2.
     """
 
     schema: Schema
@@ -45,6 +47,7 @@ class Space:
     shape: dict[str, Any]
     mentions: Mentions = field(init=False)
     ranges: tuple[tuple[str, str], ...] = field(init=False, default=())
+    adapted: AdaptedSentences | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.learn_names({})
@@ -90,16 +93,18 @@ class Space:
     def heard(self, texts: Sequence[str], *, keep: bool = True) -> np.ndarray:
         """What the text side makes of something said, (texts, heard dim).
 
-        Side by side: the sentence embedding, the vector in the space, and which category values are named.
+        Side by side: the sentence embedding, of the adapted encoder if there is one, the vector in the space, and which
+        category values are named.
 
         Args:
             texts: The words.
             keep: Use the cache of sentence embeddings, see `SentenceEncoder.encode`.
         """
         table = clause_table(texts, self.sentences, keep=keep)
-        whole = dict(zip(table.words, table.vectors[1:], strict=True))  # a text of one clause is embedded already
+        # a text of one clause is embedded already
+        whole = {} if self.adapted else dict(zip(table.words, table.vectors[1:], strict=True))
         missing = [text for text in dict.fromkeys(texts) if text not in whole]
-        whole.update(zip(missing, self.sentences.encode(missing, keep=keep), strict=True))
+        whole.update(zip(missing, (self.adapted or self.sentences).encode(missing, keep=keep), strict=True))
         sentences = np.stack([whole[text] for text in texts])
         return np.concatenate([sentences, self.text.encode(table), self.mentions.find(texts)], axis=1)
 
@@ -120,6 +125,8 @@ class Space:
         (folder / "space.json").write_text(json.dumps(settings, indent=2) + "\n")
         save_module(self.metadata, folder / "metadata_encoder.safetensors")
         save_module(self.text, folder / "text_encoder.safetensors", SHORT)
+        if self.adapted is not None:
+            self.adapted.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Space:
@@ -150,6 +157,7 @@ class Space:
             raise ValueError(f"{folder / 'space.json'} must have names for {values} category values, got {got}")
         space.mentions = Mentions(settings["names"])
         space.ranges = tuple((str(name), str(key)) for name, key in settings.get("ranges", ()))
+        space.adapted = AdaptedSentences.load(folder, sentences)
         return space
 
 

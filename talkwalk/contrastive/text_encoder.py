@@ -37,8 +37,8 @@ class SentenceEncoder:
     def __init__(
         self, name: str = MINILM, *, device: str | None = None, cache: Path | None = None, learned: bool = False
     ) -> None:
-        self.name, self._device, self.learned = name, device, learned
-        self._cache_folder = cache or cache_folder() / "text"
+        self.name, self.device, self.learned = name, device, learned
+        self.cache_folder = cache or cache_folder() / "text"
         self._model: Any = None
         self._loading = threading.Lock()
         self._frozen, self._cache_name = True, ""
@@ -48,10 +48,14 @@ class SentenceEncoder:
         """The loaded model; the first use takes seconds."""
         with self._loading:
             if self._model is None:
-                from sentence_transformers import SentenceTransformer
-
-                self._model = SentenceTransformer(_locate(self.name), device=self._device)
+                self._model = self.load_model()
         return self._model
+
+    def load_model(self) -> Any:
+        """Read the model; see `model`, which does so once."""
+        from sentence_transformers import SentenceTransformer
+
+        return SentenceTransformer(_locate(self.name), device=self.device)
 
     def preload(self) -> None:
         """Begin to load the model beside whatever else is done."""
@@ -77,6 +81,15 @@ class SentenceEncoder:
         """Write the model, as sentence-transformers reads it."""
         self.model.save_pretrained(str(folder))
 
+    def cache_name(self) -> str:
+        """File name of the cache; a folder is known by its weights, since training may write to it again."""
+        if not Path(self.name).is_dir():
+            return self.name.replace("/", "--")
+        digest = hashlib.sha256()
+        for path in sorted(p for p in Path(self.name).rglob("*") if p.is_file()):
+            digest.update(path.read_bytes())
+        return f"{Path(self.name).name}-{digest.hexdigest()[:16]}"
+
     def encode(
         self, texts: Sequence[str], *, batch_size: int = 128, show_progress: bool = False, keep: bool = True
     ) -> np.ndarray:
@@ -92,8 +105,8 @@ class SentenceEncoder:
             with torch.inference_mode():
                 parts = [self.embed(texts[i : i + batch_size]).float().cpu() for i in range(0, len(texts), batch_size)]
             return torch.cat(parts).numpy() if parts else np.zeros((0, self.dim), np.float32)
-        self._cache_name = self._cache_name or _cache_name(self.name)
-        cache = VectorCache(self._cache_folder / f"{self._cache_name}.sqlite", self.dim)
+        self._cache_name = self._cache_name or self.cache_name()
+        cache = VectorCache(self.cache_folder / f"{self._cache_name}.sqlite", self.dim)
         known = cache.get(texts)
         missing = sorted(set(texts) - set(known), key=len)
         for start in tqdm(range(0, len(missing), batch_size), "embedding text", disable=not show_progress):
@@ -103,16 +116,6 @@ class SentenceEncoder:
             # float16 as the cache has it, so that the first run equals every later one
             known.update(zip(batch, vectors.astype(np.float16).astype(np.float32), strict=True))
         return np.stack([known[text] for text in texts]) if texts else np.zeros((0, self.dim), np.float32)
-
-
-def _cache_name(name: str) -> str:
-    """File name of an encoder's cache; a folder is known by its weights, since training may write to it again."""
-    if not Path(name).is_dir():
-        return name.replace("/", "--")
-    digest = hashlib.sha256()
-    for path in sorted(p for p in Path(name).rglob("*") if p.is_file()):
-        digest.update(path.read_bytes())
-    return f"{Path(name).name}-{digest.hexdigest()[:16]}"
 
 
 def _locate(name: str) -> str:

@@ -101,7 +101,8 @@ class Workshop:
 
     def _as_utterances(self, table: TurnTable) -> TurnTable:
         """The same turns, of which a head is told what the text side makes of the bare words."""
-        return dataclasses.replace(table, states=table.states[:, self.backend.dim :])
+        width = table.sentence.stop - table.sentence.start
+        return dataclasses.replace(table, states=table.states[:, self.backend.dim :], sentence=slice(0, width))
 
     def train(self, variant: Variant, seed: int, folder: Path) -> dict[str, float]:
         """Train one head and write it into `folder`; figures on unseen conversations."""
@@ -132,6 +133,8 @@ def settings_of(variant: Variant, config: ProjectionConfig) -> ProjectionConfig:
         context = ContextDropoutConfig(
             drop_turns=0, shuffle_history=0, vary_verbosity=0, swap_anchor=context.swap_anchor
         )
+    if variant.reads is not Reads.CONVERSATION:  # who reads one thing only cannot do without it
+        context = dataclasses.replace(context, unheard=0.0)
     return dataclasses.replace(config, head=variant.head or config.head, context=context)
 
 

@@ -16,7 +16,7 @@ from talkwalk.projection.steps import StepKind
 from talkwalk.projection.turns import NONE, TurnTable, said_last
 
 UNALTERED = ContextDropoutConfig(
-    drop_turns=0, shuffle_history=0, vary_verbosity=0, swap_anchor=0, mix_wordings=0, retell=0
+    drop_turns=0, shuffle_history=0, vary_verbosity=0, swap_anchor=0, mix_wordings=0, retell=0, unheard=0
 )
 
 
@@ -103,25 +103,33 @@ def batches(
     And any turn may be put into another context: the difference that two contexts made to the state of some other words
     is added to its own, so that few wordings read in many contexts teach what context does to all the others.
 
+    The sentence encoder was adapted to these very words, and knows them better than it will know any others: where it
+    is not heard, the head learns to read them from the language model as well (modality dropout, Neverova et al. 2016,
+    arXiv 1501.00102).
+
     Args:
         table: All turns.
         size: Walks per batch.
         rng: Chooses order and swaps.
         device: Where the tensors live.
         swaps: Other places from which each steer could have been said.
-        context: How often a steer or a wish is moved (`swap_anchor`), mixed (`mix_wordings`) and retold (`retell`).
+        context: How often a steer or a wish is moved (`swap_anchor`), mixed (`mix_wordings`), retold (`retell`) and not
+            heard by the sentence encoder (`unheard`).
     """
     by_walk = np.split(np.arange(len(table)), np.flatnonzero(np.diff(table.walk)) + 1)
     elsewhere = _Elsewhere(table, swaps) if swaps else None
+    usual = table.states[:, table.sentence].mean(axis=0)
     order = rng.permutation(len(by_walk))
     for start in range(0, len(order), size):
         rows = np.concatenate([by_walk[i] for i in order[start : start + size]])
-        if elsewhere is None:
-            yield Batch(table, rows, device)
-            continue
-        moved = elsewhere.draw(rows, context.swap_anchor, rng)
-        states = elsewhere.mixed(rows, moved.steers, context.mix_wordings, rng)
-        yield Batch(table, rows, device, moved, elsewhere.retold(states, context.retell, rng))
+        moved, states = None, table.states[rows]
+        if elsewhere is not None:
+            moved = elsewhere.draw(rows, context.swap_anchor, rng)
+            states = elsewhere.mixed(rows, moved.steers, context.mix_wordings, rng)
+            states = elsewhere.retold(states, context.retell, rng)
+        if context.unheard:
+            states[rng.random(len(rows)) < context.unheard, table.sentence] = usual
+        yield Batch(table, rows, device, moved, states)
 
 
 class _Elsewhere:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from talkwalk.config import ContextDropoutConfig
 from talkwalk.llm.conversation import Conversation
 from talkwalk.llm.prompt_text import Verbosity
 from talkwalk.projection.movements import Moves
+from talkwalk.projection.projection_head import Projected, Said
 from talkwalk.projection.spreads import LEVELS
 
 
@@ -121,6 +123,40 @@ def asked_moves(moves: Moves, scale: Tensor, wanted: Tensor) -> Tensor:
     which = F.cross_entropy(moves.sides.flatten(0, 1), side.flatten(), reduction="sum")
     moved = asked != 0
     return (which + F.cross_entropy(moves.grades[moved], grade[moved], reduction="sum")) / len(wanted)
+
+
+class Wanted(Protocol):
+    """What turns ask for, as tensors: see `labels.Labels`."""
+
+    @property
+    def spread(self) -> Tensor: ...
+    @property
+    def asked(self) -> Tensor: ...
+    @property
+    def without(self) -> Tensor: ...
+    @property
+    def within(self) -> Tensor: ...
+    @property
+    def moves(self) -> Tensor: ...
+    @property
+    def returns(self) -> Tensor: ...
+
+
+def intent_terms(read: Said | Projected, scale: Tensor, labels: Wanted) -> dict[str, Tensor]:
+    """The losses of what words ask for besides a place, by their names in `LossWeights`.
+
+    Args:
+        read: What was made of the words.
+        scale: Movement that belongs to each grade, (grades,).
+        labels: What they ask for.
+    """
+    return {
+        "spread": wanted_spread(read.spreads, labels.spread),
+        "moves": asked_moves(read.moves, scale, labels.moves),
+        "returns": going_back(read.returns, labels.returns),
+        "within": named_ranges(read.within, labels.within),
+        "named": named_categories(read.asked, read.without, labels.asked, labels.without),
+    }
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -19,12 +19,10 @@ UNSAID = -4.0  # logit of what nobody said
 REACH = 1.25  # times a movement's vector that training begins with: a chord falls short of its arc
 
 
-class Projected(NamedTuple):
-    """Where conversations stand, and what else was asked for.
+class Said(NamedTuple):
+    """What words ask for besides a place.
 
     Attributes:
-        positions: Unit vectors, (batch, dim).
-        gates: How much of each anchor slot the position keeps, (batch, slots); zeros for the absolute head.
         spread: How far apart the answers should be, -1 to 1, 0 as usual, (batch,).
         asked: Logits of every category having been asked for, (batch, categories).
         without: Logits of every category having been refused, (batch, categories).
@@ -32,6 +30,30 @@ class Projected(NamedTuple):
         returns: Logits of going back to where it stood before, and of going back to the first thing, (batch, 2).
         spreads: Logits of `spreads.LEVELS`, (batch, 5).
         within: Logits of every range of an ordered attribute having been asked for, (batch, ranges).
+    """
+
+    spread: Tensor
+    asked: Tensor
+    without: Tensor
+    moves: Moves
+    returns: Tensor
+    spreads: Tensor
+    within: Tensor
+
+
+class Projected(NamedTuple):
+    """Where conversations stand, and what else was asked for.
+
+    Attributes:
+        positions: Unit vectors, (batch, dim).
+        gates: How much of each anchor slot the position keeps, (batch, slots); zeros for the absolute head.
+        spread: As in `Said`, like all that follows.
+        asked: See `Said`.
+        without: See `Said`.
+        moves: See `Said`.
+        returns: See `Said`.
+        spreads: See `Said`.
+        within: See `Said`.
     """
 
     positions: Tensor
@@ -70,8 +92,8 @@ class Intent(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.constant_(layer.bias, start)
 
-    def forward(self, read: Tensor, mentions: Tensor) -> tuple[Tensor, Tensor, Tensor, Moves, Tensor, Tensor, Tensor]:
-        """What was read (batch, hidden), and what is named (batch, places * categories), to `Projected`'s last fields.
+    def forward(self, read: Tensor, mentions: Tensor) -> Said:
+        """What was read (batch, hidden), and what is named (batch, places * categories), to what is asked for.
 
         Whether a named category is wanted or refused is learned once for all of them, besides for each.
         """
@@ -81,7 +103,7 @@ class Intent(nn.Module):
             for each, said in zip(self.named(read).chunk(2, dim=-1), self.mentioned(read).chunk(2, dim=-1), strict=True)
         )
         spread, spreads = self.spread(read)
-        return spread, asked, without, self.moves(read), self.returns(read), spreads, self.within(read)
+        return Said(spread, asked, without, self.moves(read), self.returns(read), spreads, self.within(read))
 
 
 class StateNorm(nn.Module):
@@ -218,15 +240,16 @@ class AnchoredHead(nn.Module):
         read = self.trunk(seen)
         gates = torch.sigmoid(self.gates(read))  # (batch, slots)
         delta = self.delta(torch.cat([read, anchors[:, CURRENT]], dim=-1))
-        spread, asked, without, moves, returns, spreads, within = self.intent(read, seen[:, self.norm.named :])
+        said = self.intent(read, seen[:, self.norm.named :])
+        moves = said.moves
         # where an axis is to move, the move says how far; a delta that goes along it as well would blur that
         delta = delta - (moves.moving * (delta @ self.inverse)) @ self.axes
         along = (moves.amounts * self.reach) @ self.axes
         walked = F.normalize((gates[..., None] * anchors).sum(dim=1) + along + delta, dim=-1)
-        back = torch.sigmoid(returns) * (anchors[:, RETURNS].norm(dim=-1) > 0)  # nowhere to go back to: walk on
+        back = torch.sigmoid(said.returns) * (anchors[:, RETURNS].norm(dim=-1) > 0)  # nowhere to go back to: walk on
         stay = (1 - back.sum(dim=1, keepdim=True)).clamp(min=0)
         place = F.normalize(stay * walked + (back[..., None] * anchors[:, RETURNS]).sum(dim=1), dim=-1)
-        return Projected(place, gates, spread, asked, without, moves, returns, spreads, within)
+        return Projected(place, gates, *said)
 
 
 HEADS: dict[str, type[AbsoluteHead] | type[AnchoredHead]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -26,9 +26,12 @@ ENDINGS = {
     StepKind.BACK: 0.005,
     StepKind.FIRST: 0.005,
 }  # how often another ending asks for what: more of what has many wordings
+RETURNS = {StepKind.BACK: 0.5, StepKind.FIRST: 0.25, StepKind.BETWEEN: 0.25}  # the same of endings that look back
 
 
-def another_ending(walk: Walk, turn: int, walker: Walker, rng: np.random.Generator) -> Walk | None:
+def another_ending(
+    walk: Walk, turn: int, walker: Walker, rng: np.random.Generator, shares: Mapping[StepKind, float] = ENDINGS
+) -> Walk | None:
     """The walk up to turn `turn`, in which something else is asked; None if nothing else could be drawn.
 
     Both have the same context, so that the difference of their hidden states is the steering alone. And what both have
@@ -36,7 +39,7 @@ def another_ending(walk: Walk, turn: int, walker: Walker, rng: np.random.Generat
     """
     before, asked = walk.steps[:turn], walk.steps[turn]
     for _ in range(3):
-        other = walker.step(walk.history, before, rng, ENDINGS)
+        other = walker.step(walk.history, before, rng, shares)
         if other is not None and other.meaning != asked.meaning:
             return dataclasses.replace(walk, steps=(*before, other))
     return None
@@ -48,17 +51,31 @@ def moves_on(walk: Walk, turn: int) -> bool:
 
 
 def other_endings(
-    walks: Sequence[Walk], drops: Sequence[ContextDrop], walker: Walker, count: int, rng: np.random.Generator
+    walks: Sequence[Walk],
+    drops: Sequence[ContextDrop],
+    walker: Walker,
+    count: int,
+    rng: np.random.Generator,
+    shares: Mapping[StepKind, float] = ENDINGS,
 ) -> list[list[Walk]]:
     """Per walk up to `count` other endings, at turns that its context still tells.
 
     Real walks have none, and none begins where nothing was before.
+
+    Args:
+        walks: Conversations.
+        drops: How each one's context is altered.
+        walker: Draws what is asked instead.
+        count: Most endings of a walk.
+        rng: Chooses.
+        shares: How often an ending asks for what; with `RETURNS` it looks back, which takes two turns before it.
     """
     found: list[list[Walk]] = []
+    earliest = 2 if shares is RETURNS else 1
     for walk, drop in zip(walks, drops, strict=True):
-        first = drop.first_turn if walk.history else max(drop.first_turn, 1)
+        first = drop.first_turn if walk.history and earliest == 1 else max(drop.first_turn, earliest)
         fits = not walk.real and first < len(walk.steps)
         turns = rng.integers(first, len(walk.steps), size=count).tolist() if fits else []
-        endings = (another_ending(walk, turn, walker, rng) for turn in turns)
+        endings = (another_ending(walk, turn, walker, rng, shares) for turn in turns)
         found.append([ending for ending in endings if ending is not None])
     return found

@@ -35,8 +35,9 @@ from talkwalk.projection.batches import Batch, batches
 from talkwalk.projection.introductions import introductions
 from talkwalk.projection.projection_head import CURRENT, AbsoluteHead, AnchoredHead, build_head
 from talkwalk.projection.steering_language import SteeringLanguage, load_steering
-from talkwalk.projection.steering_pairs import other_endings
+from talkwalk.projection.steering_pairs import RETURNS, other_endings
 from talkwalk.projection.steps import grade_amounts
+from talkwalk.projection.train_utterances import fit_utterances
 from talkwalk.projection.turns import TurnTable, TurnTables
 from talkwalk.projection.validation import Answers, as_answers, figures, turn_figures
 from talkwalk.projection.walks import Walk, Walker, draw_walks, profiles, training_items, training_walks
@@ -88,11 +89,7 @@ def loss_terms(head: Head, decoder: AnchorDecoder, batch: Batch, config: Project
         "target": losses.target_similarity(z, batch.wanted),
         "reconstruct": losses.reconstruction(decoder(z[own]), batch.descriptions[own]),
         "items": losses.in_batch_items(z, batch.items, batch.item_keys, temperature=config.temperature),
-        "spread": losses.wanted_spread(read.spreads, batch.spread),
-        "moves": losses.asked_moves(read.moves, head.intent.moves.scale, batch.moves),
-        "returns": losses.going_back(read.returns, batch.returns),
-        "within": losses.named_ranges(read.within, batch.within),
-        "named": losses.named_categories(read.asked, read.without, batch.asked, batch.without),
+        **losses.intent_terms(read, head.intent.moves.scale, batch),
     }
     # the base of a steer is its twin, or for a swapped one to have stayed where it stands
     steered = torch.cat([z[batch.last], z[moved]])
@@ -188,9 +185,17 @@ def prepare(config: ProjectionConfig, backend: HiddenStateBackend) -> Material:
     walks = training_walks(walker, holdout, rng)
     walks += introductions(walker, config.walks.introductions, rng)
     drops = [losses.context_dropout(len(w.steps), len(w.history), config.context, rng) for w in walks]
+    if config.utterances.rank:
+        space.adapted = fit_utterances(
+            space, walker, config.utterances, config.weights, Path(config.out) / "utterances",
+            seed=config.seeds[0], device=pick_device(config.device), resume=config.resume,
+        )  # fmt: skip
     tables = TurnTables(space, catalog, words, backend, step=config.walks.step)
     log.info("%d training conversations", len(walks))
     endings = other_endings(walks, drops, walker, config.walks.endings, rng)
+    # drawn last and from a stream of their own, so that their number changes no other draw
+    back = other_endings(walks, drops, walker, config.walks.returns, rng.spawn(1)[0], RETURNS)
+    endings = [some + others for some, others in zip(endings, back, strict=True)]
     train = tables.build(walks, drops, rng, endings)
     swaps = AnchorSwaps(walker, space, rng)
     train.swap = np.array([swaps.number(step) for step in train.steps])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,15 +17,15 @@ from talkwalk.llm.conversation import Conversation, Exchange
 from talkwalk.llm.hidden_states import hidden_states
 from talkwalk.llm.language_model import HiddenStateBackend
 from talkwalk.llm.prompt_text import all_said, item_text, system_text
+from talkwalk.projection.labels import labels_of
 from talkwalk.projection.losses import ContextDrop, drop_turns
 from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, SLOTS
 from talkwalk.projection.steering_pairs import moves_on
-from talkwalk.projection.steps import Named, Step, StepKind, moves_of
+from talkwalk.projection.steps import Named, Step
 from talkwalk.projection.walks import Walk
 from talkwalk.schema import Row
 
 NONE = -1
-GOING_BACK = (StepKind.BACK, StepKind.FIRST)  # in the order of `projection_head.RETURNS`
 
 
 @dataclass
@@ -54,6 +54,7 @@ class TurnTable:
         moves: Asked movement along every ordered attribute, NaN where the words do not say, (turns, axes).
         returns: 1.0 where a turn goes back to where it stood before, or to the first thing, (turns, 2).
         ranges: What the columns of `within` are.
+        sentence: Columns of `states` that hold the sentence embedding of the words said last.
     """
 
     states: np.ndarray
@@ -76,6 +77,7 @@ class TurnTable:
     moves: np.ndarray
     returns: np.ndarray
     ranges: tuple[Named, ...] = ()
+    sentence: slice = field(default_factory=lambda: slice(0))
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -136,11 +138,9 @@ class TurnTables:
         *,
         step: float = 0.3,
     ) -> None:
-        self.step, self._axes = step, [a.name for a in space.schema.ordered]
+        self.step = step
         self.space, self.catalog, self.descriptions, self.backend = space, catalog, descriptions, backend
         self._row = {item_id: i for i, item_id in enumerate(catalog.ids)}
-        self._category = {named: i for i, named in enumerate(space.schema.category_values)}
-        self._range = {named: i for i, named in enumerate(space.ranges)}
         self._item_vectors = space.encode_items(catalog.items)
 
     def build(
@@ -210,13 +210,9 @@ class TurnTables:
             seen=[row["seen"] for row in rows],
             starts=[row["current"] for row in rows],
             swap=np.full(len(rows), NONE),
-            spread=np.array([s.spread for s in steps], dtype=np.float32),
-            asked=marked([s.asked for s in steps], self._category),
-            without=marked([s.without for s in steps], self._category),
-            within=marked([s.within for s in steps], self._range),
-            returns=np.array([[s.kind is kind for kind in GOING_BACK] for s in steps], dtype=np.float32),
             ranges=self.space.ranges,
-            moves=np.array([moves_of(s, self._axes, self.step) for s in steps], dtype=np.float32),
+            sentence=slice(self.backend.dim, self.backend.dim + int(self.space.shape["sentence_dim"])),
+            **labels_of(steps, self.space, self.step)._asdict(),
         )
 
     def _anchors(self, rows: Sequence[dict[str, Any]]) -> np.ndarray:
@@ -256,11 +252,3 @@ class TurnTables:
             if values[key]
         ]
         return ", ".join(sayings) or "anything"
-
-
-def marked(named: Sequence[Sequence[Named]], columns: Mapping[Named, int]) -> np.ndarray:
-    """1.0 where a turn names something that has a column, (turns, columns)."""
-    table = np.zeros((len(named), len(columns)), dtype=np.float32)
-    for turn, names in enumerate(named):
-        table[turn, [columns[name] for name in names if name in columns]] = 1.0
-    return table

@@ -142,6 +142,17 @@ class Walker:
                 return step
         return None
 
+    def said(self, kind: StepKind, rng: np.random.Generator) -> Step | None:
+        """Words of `kind` in front of a random item, and what they ask for; the answer and what was before are open."""
+        row = self._rows[self._ids[int(rng.integers(len(self._ids)))]]
+        language = self.language
+        words = {
+            StepKind.BACK: language.back, StepKind.FIRST: language.first, StepKind.BETWEEN: language.between
+        }  # fmt: skip
+        if kind in words:
+            return Step(kind, self.asking.pick(words[kind], rng), row, "") if words[kind] else None
+        return self.asking.wish(row, "", rng) if kind is StepKind.WISH else self.asking.ask(kind, row, rng)
+
     def _draw(
         self, kind: StepKind, places: Sequence[str], seen: set[str], steps: Sequence[Step], rng: np.random.Generator
     ) -> Step | None:
