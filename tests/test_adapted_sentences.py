@@ -181,6 +181,24 @@ def test_another_run_does_not_go_on_where_one_stopped(space, walker, tmp_path):
         fit(space, walker, tmp_path, UtterancesConfig(rank=2, count=120, epochs=4, batch_size=16))
 
 
+def test_damaged_additions_are_named(sentences, tmp_path):
+    (tmp_path / "adapted_sentences.safetensors").write_bytes(b"nothing of the sort")
+    with pytest.raises(ValueError, match=r"adapted_sentences.safetensors is damaged"):
+        AdaptedSentences.load(tmp_path, sentences)
+
+
+def test_additions_of_another_size_are_refused(sentences):
+    weights = {name: torch.zeros(tensor.shape[0], 99) for name, tensor in randomised(sentences).additions().items()}
+    with pytest.raises(ValueError, match=r"must have the shape \[4, 16\], got \[4, 99\]"):
+        _ = AdaptedSentences(sentences, 4, weights).model
+
+
+def test_additions_trained_with_other_weights_are_not_taken_for_these(space, walker, tmp_path):
+    fit(space, walker, tmp_path)
+    with pytest.raises(ValueError, match="other settings"):
+        fit_utterances(space, walker, CONFIG, LossWeights(moves=3.0), tmp_path, seed=0, device=torch.device("cpu"))
+
+
 @pytest.mark.parametrize(("field", "value"), [("rank", -1), ("count", 0), ("epochs", 0), ("lr", 0.0)])
 def test_impossible_settings_name_themselves(field, value):
     with pytest.raises(ValueError, match=field):

@@ -111,3 +111,20 @@ def test_retold_states_change_as_the_same_words_did(movable):
     assert retold > 10
     assert same_words(["a", "b", "a", "c", "a"]).tolist() == [[0, 2], [2, 4], [4, 0]]
     assert same_words(["a", "b"]).shape == (0, 2)
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_words_that_are_not_heard_leave_the_mean_in_their_columns(movable, moves):
+    table, swaps = movable
+    given, before = swaps if moves else (), table.states.copy()
+    heard = np.zeros(table.states.shape[1], dtype=bool)
+    heard[table.sentence] = True
+    usual = table.states[:, heard].mean(axis=0)
+    (batch,) = batches(table, 1000, np.random.default_rng(2), torch.device("cpu"), given, context(unheard=0.5))
+    states = batch.states.numpy()
+    deaf = np.isclose(states[:, heard], usual, atol=1e-6).all(axis=1)
+    assert 0.2 < deaf.mean() < 0.8
+    known = {tuple(state) for state in table.states[:, ~heard]}
+    assert all(tuple(state) in known for state in states[:, ~heard])
+    assert all(tuple(state) in set(map(tuple, table.states)) for state in states[~deaf])
+    np.testing.assert_array_equal(table.states, before)

@@ -23,6 +23,11 @@ ROWS = {
     "space": ("2001: A Space Odyssey", "Kubrick"),
     "part": ("Heat 2", "Mann"),
     "none": (None, "Mann"),
+    "own": ("Queen", "Queen"),
+    "year": ("1979", "Nobody Perfect"),
+    "long": ("To Wong Foo, Thanks for Everything!", "Kidron"),
+    "list": ("Schindler's List", "Spielberg"),
+    "alien": ("Alien", "Scott"),
 }
 
 
@@ -47,6 +52,11 @@ def names() -> NamedItems:
         ("like 2001: A Space Odyssey", ["space"]),
         ("like Heat 2", ["part"]),
         ("newer than Heat", ["heat"]),
+        ("like To Wong Foo, Thanks for Everything!, but newer", ["long"]),
+        ("like Schindler's List", ["list"]),
+        ("no, like Heat", ["heat"]),
+        ("not too slow, more like Heat", ["heat"]),
+        ("like Queen", ["own"]),
         ("anything like Mann", ["heat", "part", "none"]),
         ("like Mann's films", ["heat", "part", "none"]),
     ],
@@ -63,6 +73,14 @@ def test_names_after_words_of_comparison_are_found(names, text, ids):
         "like this one, but newer",
         "I like Heat",
         "I really like Heat",
+        "I'd like Heat",
+        "nothing like Heat",
+        "less like Heat, please",
+        "I'm not a fan of Heat",
+        "older than 1979",
+        "worse than I did",
+        "like Alien Nation",
+        "looks like nobody, perfect",
         "turn up the heat",
         "something like heat",
         "like that",
@@ -88,6 +106,15 @@ def test_after_by_stands_who_made_it(names):
     assert found.made_by and found.attribute == "director" and len(found.ids) == 3
     assert [n.words for n in names.find("by Singer and Docter or by Kubrick")] == ["Singer", "Docter", "Kubrick"]
     assert names.find("by Heat") == [] and names.find("day by day") == []
+    assert names.find("something by Queen")[0].ids == ["own"], "a title of that name hides no maker"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["nothing by Mann", "no more films by Mann, please", "anything but films by Mann", "everything except by Mann"],
+)
+def test_a_refused_maker_is_not_kept_to(names, text):
+    assert names.find(text) == []
 
 
 def test_answers_keep_to_who_made_them():
@@ -111,6 +138,10 @@ def test_answers_keep_to_who_made_them():
     assert {item.metadata["artist"] for item in both.items} <= {"Band 1", "Band 2"}
     assert all(item.metadata["year"] >= 1980 for item in both.items)
     assert len(session.say("something newer", k=8).items) == 8
+    shown = {item.id for turn in session.turns for item in turn.items}
+    rest = {item.id for item in session.say("more by Band 3", k=10).items}
+    assert rest == set(first.named) - shown, "all of theirs that is left, and nothing else"
+    assert len(session.say("more by Band 3", k=2).items) == 2, "nothing of theirs is left"
 
 
 def test_a_turn_starts_from_what_it_is_compared_with(recommender):
@@ -141,5 +172,17 @@ def test_several_names_weigh_the_same(recommender):
 
 
 def test_the_name_of_a_category_is_no_title(recommender):
-    recommender.add_items({"new": {**recommender.catalog.row("3"), "title": "Horror"}})
+    row = recommender.catalog.row("3")
+    recommender.add_items({"new": {**row, "title": "Horror"}, "show": {**row, "title": "The Horror Show"}})
     assert recommender.named("something like Horror") == []
+    assert recommender.named("something like The Horror Show")[0].ids == ["show"]
+
+
+def test_what_was_compared_with_stays_out(recommender):
+    session = recommender.session()
+    title = str(recommender.catalog.row("3")["title"])
+    session.say(f"like {title}, but newer", k=3)
+    assert "3" not in [item.id for item in session.say("something older", k=len(recommender.catalog)).items]
+    session.undo()
+    session.undo()
+    assert "3" in [item.id for item in session.say("something older", k=len(recommender.catalog)).items]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -29,8 +30,9 @@ class LowRank(nn.Module):
     def __init__(self, layer: nn.Linear, rank: int) -> None:
         super().__init__()
         self.layer = layer.requires_grad_(False)
-        self.down = nn.Linear(layer.in_features, rank, bias=False)
-        self.up = nn.Linear(rank, layer.out_features, bias=False)
+        there = {"device": layer.weight.device, "dtype": layer.weight.dtype}
+        self.down = nn.Linear(layer.in_features, rank, bias=False, **there)
+        self.up = nn.Linear(rank, layer.out_features, bias=False, **there)
         nn.init.normal_(self.down.weight, std=layer.in_features**-0.5)
         nn.init.zeros_(self.up.weight)
 
@@ -50,14 +52,21 @@ class AdaptedSentences(SentenceEncoder):
         base: The frozen encoder.
         rank: Rank of the additions.
         weights: Additions that `save` wrote; untrained ones when None.
+        cache: Folder of the cache; the base's when None.
     """
 
-    def __init__(self, base: SentenceEncoder, rank: int, weights: dict[str, Tensor] | None = None) -> None:
-        super().__init__(base.name, device=base.device, cache=base.cache_folder)
+    def __init__(
+        self, base: SentenceEncoder, rank: int, weights: dict[str, Tensor] | None = None, cache: Path | None = None
+    ) -> None:
+        super().__init__(base.name, device=base.device, cache=cache or base.cache_folder)
         self.rank, self._base, self._given = rank, base, weights
 
     def load_model(self) -> Any:
-        """A copy of the base model's structure with additions, which holds the same tensors."""
+        """A copy of the base model's structure with additions, which holds the same tensors.
+
+        Raises:
+            ValueError: If the given additions do not fit the base model.
+        """
         base = self._base.model
         held = [*base.parameters(), *base.buffers()]
         model = copy.deepcopy(base, {id(tensor): tensor for tensor in held}).requires_grad_(False)
@@ -65,23 +74,30 @@ class AdaptedSentences(SentenceEncoder):
             if isinstance(layer, nn.Linear) and "pooler" not in name:  # whose output no sentence embedding reads
                 parent, _, child = name.rpartition(".")
                 setattr(model.get_submodule(parent), child, LowRank(layer, self.rank))
-        if self._given is not None:
-            missing = {name for name, _ in _added(model)} ^ set(self._given)
-            if missing:
-                raise ValueError(f"the additions belong to another sentence encoder than {self.name}: {min(missing)}")
-            for name, parameter in _added(model):
-                parameter.data = self._given[name].float()
+        for name, parameter in _added(model) if self._given is not None else ():
+            given = (self._given or {}).get(name)
+            if given is None or given.shape != parameter.shape:
+                got = None if given is None else list(given.shape)
+                raise ValueError(
+                    f"the additions belong to another sentence encoder than {self.name}: {name} must have the shape "
+                    f"{list(parameter.shape)}, got {got}"
+                )
+            parameter.data = given.to(parameter)
         return model.eval()
 
     def learn(self, device: torch.device) -> list[nn.Parameter]:
-        """Let the additions learn: from now on nothing is cached, and `embed` has gradients."""
+        """Let the additions learn: from now on nothing is cached, and `embed` has gradients.
+
+        They and the base model, whose weights they share, go to `device`.
+        """
         self._frozen = False
+        self._base.model.to(device)
         return [parameter for _, parameter in _added(self.model.to(device))]
 
     def freeze(self) -> None:
         """The additions are as they should be, rounded to what `save` keeps."""
         with torch.no_grad():
-            for _, parameter in _added(self.model.cpu().eval()):
+            for _, parameter in _added(self.model.eval()):
                 parameter.copy_(parameter.half())
         self._frozen, self._cache_name = True, ""
 
@@ -89,7 +105,7 @@ class AdaptedSentences(SentenceEncoder):
         """The additions by name, in half precision."""
         if self._given is not None and self._model is None:
             return self._given
-        return {name: parameter.detach().half().contiguous() for name, parameter in _added(self.model)}
+        return {name: parameter.detach().half().cpu().contiguous() for name, parameter in _added(self.model)}
 
     def cache_name(self) -> str:
         """File name of the cache: the base's, and a hash of the additions."""
@@ -100,16 +116,23 @@ class AdaptedSentences(SentenceEncoder):
 
     def save(self, folder: Path) -> None:
         """Write the additions, as one safetensors file, into an existing folder."""
-        save_file(self.additions(), folder / FILE, {"rank": str(self.rank)})
+        save_file(self.additions(), folder / FILE)
 
     @classmethod
     def load(cls, folder: Path, base: SentenceEncoder) -> AdaptedSentences | None:
-        """Read what `save` wrote; None where a folder has no additions."""
+        """Read what `save` wrote; None where a folder has no additions.
+
+        Raises:
+            ValueError: If the file is damaged.
+        """
         path = folder / FILE
         if not path.is_file():
             return None
-        weights = load_file(path)
-        rank = next(tensor.shape[0] for name, tensor in weights.items() if name.endswith("down.weight"))
+        try:
+            weights = load_file(path)
+            rank = next(tensor.shape[0] for name, tensor in weights.items() if name.endswith("down.weight"))
+        except (SafetensorError, StopIteration) as error:
+            raise ValueError(f"{path} is damaged, train or download it again: {error}") from error
         return cls(base, int(rank), weights)
 
 

@@ -34,6 +34,10 @@ class Mentions:
     def __len__(self) -> int:
         return len(self.names)
 
+    def is_name(self, text: str) -> bool:
+        """Whether a text is the name of a value, and nothing else."""
+        return words_of(text) in self._values
+
     def find(self, texts: Sequence[str]) -> np.ndarray:
         """1.0 where a text names a value, float32 (texts, places * values): all values named last, then all before."""
         found = np.zeros((len(texts), PLACES, len(self)), dtype=np.float32)

@@ -11,24 +11,23 @@ from talkwalk.index.catalog import Catalog
 from talkwalk.schema import Kind, is_missing
 
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+LIKE, THAN, MAKER = ("like",), ("than",), ("by",)
 CUES = (
-    ("like",), ("than",), ("similar", "to"), ("close", "to"), ("reminds", "me", "of"), ("style", "of"), ("vein", "of"),
+    LIKE, THAN, MAKER, ("similar", "to"), ("close", "to"), ("reminds", "me", "of"), ("style", "of"), ("vein", "of"),
     ("spirit", "of"), ("lines", "of"), ("fans", "of"), ("fan", "of"),
 )  # fmt: skip
-MAKER = ("by",)  # before who made it: what follows is no comparison, but all that may be shown
-SAYS_TASTE = frozenset("i we you they really also always mostly usually would do don't didn't never did".split())
+SAYS_TASTE = frozenset(
+    "i we you they really also always mostly usually would i'd we'd you'd they'd do did don't didn't never".split()
+)  # before "like" it is a verb, and compares with nothing
+REFUSES = frozenset("no not nothing nobody none never without less fewer except enough isn't don't".split())
+ALL_BUT = frozenset("anything anyone everything everyone all nothing".split())
 JOINS = frozenset(("and", "or", "nor", "meets"))
 ARTICLES = frozenset(("the", "a", "an"))
 COMMON = ARTICLES | frozenset(
     "this that these those it one ones what we i you me my your our he she they them us is was be in on at of to for "
     "and or but no not so all any some more most less last first before same other others something anything".split()
-)  # names made of nothing else are names only where they are written as such
-
-
-class _Word(NamedTuple):
-    folded: str
-    written: str
-    comma: bool  # whether nothing but a comma and blanks stands before it
+)
+LONG = 4  # words from which a name may run across a comma: "To Wong Foo, Thanks for Everything!"
 
 
 class Named(NamedTuple):
@@ -47,92 +46,126 @@ class Named(NamedTuple):
     ids: list[str]
 
 
+class _Word(NamedTuple):
+    folded: str
+    written: str
+    mark: str  # what stands between the word before and this one, without blanks
+    start: int
+    end: int
+
+
 class NamedItems:
     """Finds the items of a catalogue, by title or by another text such as the artist's name, that words speak of.
 
     A name counts where "like", "than", "similar to" and the like stand before it, or another name and "and"; after "by"
-    any name but a title does. "I like X" compares with nothing. A name of one word must be written with a capital, and
-    so must one of common words alone: "like this one" is no track called "This One".
+    any name but a title does. "I like X" compares with nothing, and neither does "nothing like X". A name of one word
+    must be written with a capital, and so must one of common words alone: "like this one" is no track "This One".
 
     Args:
         catalog: The items; a change of them needs another object.
     """
 
     def __init__(self, catalog: Catalog) -> None:
-        schema = catalog.schema
-        texts = [a.name for a in schema.items.values() if a.kind is Kind.TEXT and a.name in catalog.items]
-        texts.sort(key=lambda name: name != schema.title)  # a title before anything else of that name
-        self._title = schema.title
-        self._names: dict[tuple[str, ...], tuple[str, list[str]]] = {}
-        for name in texts:
-            for item_id, text in zip(catalog.items.index, catalog.items[name], strict=True):
+        schema, items = catalog.schema, catalog.items  # one table, even if another takes its place meanwhile
+        names = [a.name for a in schema.items.values() if a.kind is Kind.TEXT and a.name in items]
+        self._titles: dict[tuple[str, ...], tuple[str, list[str]]] = {}
+        self._makers: dict[tuple[str, ...], tuple[str, list[str]]] = {}
+        for name in names:
+            table = self._titles if name == schema.title else self._makers
+            for item_id, text in zip(items.index, items[name], strict=True):
                 key = () if is_missing(text) else _key(str(text))
-                if key and self._names.setdefault(key, (name, []))[0] == name:
-                    self._names[key][1].append(str(item_id))
-        self._longest = max(map(len, self._names), default=0)
+                if key and table.setdefault(key, (name, []))[0] == name:
+                    table[key][1].append(str(item_id))
+        self._longest = max(map(len, (*self._titles, *self._makers)), default=0)
 
     def find(self, text: str) -> list[Named]:
         """Every name that the text compares with or keeps to, in the order of the words."""
+        text = POSSESSIVE.sub("", text)
         words = list(_words(text))
         found: list[Named] = []
         start, last = 0, None  # what stood before the name that has just ended, if one has
         while start < len(words):
-            joined = last is not None and (words[start].comma or words[start].folded in JOINS)
+            joined = last is not None and (words[start].mark == "," or words[start].folded in JOINS)
             begin = start + (1 if joined and words[start].folded in JOINS else 0)
             cue = _cue(words, start) or (last if joined else None)
-            named = self._match(words, begin, cue == MAKER) if cue else None
+            named = self._match(text, words, begin, cue) if cue else None
             if named is not None:
                 found.append(named[0])
             start, last = (begin + named[1], cue) if named is not None else (start + 1, None)
         return found
 
-    def _match(self, words: Sequence[_Word], start: int, made_by: bool) -> tuple[Named, int] | None:
+    def _match(self, text: str, words: Sequence[_Word], start: int, cue: tuple[str, ...]) -> tuple[Named, int] | None:
         """The longest name that begins at `start`, and how many words it has."""
         for length in range(min(self._longest + 1, len(words) - start), 0, -1):
             part = words[start : start + length]
-            key = _folded(part)
-            if key not in self._names or not (_written_as_name(part) or (len(key) > 1 and set(key) - COMMON)):
-                continue
-            attribute, ids = self._names[key]
-            if not (made_by and attribute == self._title):
-                return Named(" ".join(word.written for word in part), made_by, attribute, ids), length
+            key = _folded([word.folded for word in part])
+            known = self._makers.get(key) if cue == MAKER else self._titles.get(key) or self._makers.get(key)
+            if known is not None and _is_name(part, key, cue) and not _goes_on(words, start + length):
+                return Named(text[part[0].start : part[-1].end], cue == MAKER, *known), length
         return None
 
 
 def may_name(text: str) -> bool:
     """Whether a text has words that may stand before a name; without them nothing need be searched."""
-    words = list(_words(text))
+    words = list(_words(POSSESSIVE.sub("", text)))
     return any(_cue(words, place) for place in range(len(words)))
 
 
 def _words(text: str) -> Iterator[_Word]:
-    end, text = 0, POSSESSIVE.sub("", text)
+    end = 0
     for match in WORD.finditer(text):
-        yield _Word(match[0].casefold().replace("’", "'"), match[0], text[end : match.start()].strip() == ",")
+        mark = text[end : match.start()].strip()
         end = match.end()
+        yield _Word(_fold(match[0]), match[0], mark, match.start(), end)
+
+
+def _fold(text: str) -> str:
+    return text.casefold().replace("’", "'")
 
 
 def _key(text: str) -> tuple[str, ...]:
-    return _folded(list(_words(text)))
+    return _folded(WORD.findall(_fold(POSSESSIVE.sub("", text))))
 
 
-def _folded(words: Sequence[_Word]) -> tuple[str, ...]:
+def _folded(words: Sequence[str]) -> tuple[str, ...]:
     """The words without an article before them."""
-    folded = tuple(word.folded for word in words)
-    return folded[1:] if len(folded) > 1 and folded[0] in ARTICLES else folded
+    return tuple(words[1:] if len(words) > 1 and words[0] in ARTICLES else words)
 
 
 def _cue(words: Sequence[_Word], place: int) -> tuple[str, ...] | None:
-    """The words right before a place that make a name of what follows."""
+    """The words right before a place that make a name of what follows; none where they refuse it."""
     before = [word.folded for word in words[:place]]
-    for cue in (*CUES, MAKER):
-        if tuple(before[-len(cue) :]) == cue and not words[place].comma:
-            tastes = cue == ("like",) and bool(before[:-1]) and before[-2] in SAYS_TASTE
-            return None if tastes else cue
-    return None
+    cue = next((cue for cue in CUES if tuple(before[-len(cue) :]) == cue), None)
+    if cue is None or words[place].mark:
+        return None
+    earlier = before[: -len(cue)]
+    clause = place - 1
+    while clause > 0 and not words[clause].mark:
+        clause -= 1
+    pairs = zip(before[clause:], before[clause + 1 :], strict=False)
+    refused = bool(REFUSES.intersection(earlier[clause:])) or any(b == "but" and a in ALL_BUT for a, b in pairs)
+    return None if refused or (cue == LIKE and earlier and earlier[-1] in SAYS_TASTE) else cue
 
 
-def _written_as_name(words: Sequence[_Word]) -> bool:
+def _is_name(part: Sequence[_Word], key: Sequence[str], cue: tuple[str, ...]) -> bool:
+    """Whether words that a catalogue knows as a name are meant as one."""
+    if any(word.mark for word in part[1:] if word.mark == ",") and len(part) < LONG:
+        return False
+    if cue == THAN and not any(letter.isalpha() for word in key for letter in word):
+        return False  # "older than 1979"
+    if len(key) == 1 and key[0] in COMMON:
+        return False  # "I" has a capital anywhere
+    return _has_capitals(part) or (len(key) > 1 and bool(set(key) - COMMON))
+
+
+def _has_capitals(words: Sequence[_Word]) -> bool:
     """Whether every word that carries meaning has a capital or a digit."""
     telling = [word.written for word in words if word.folded not in COMMON] or [word.written for word in words]
     return all(word[0].isupper() or word[0].isdigit() for word in telling)
+
+
+def _goes_on(words: Sequence[_Word], end: int) -> bool:
+    """Whether another word with a capital follows: of "like Candy Crush" no game called Candy is meant."""
+    if end >= len(words) or words[end].mark:
+        return False
+    return words[end].written[0].isupper() and words[end].folded not in COMMON | JOINS

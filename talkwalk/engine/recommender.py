@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,7 +80,8 @@ class Recommender:
         self._words: BatchQueue[str, np.ndarray] = BatchQueue(self._hear)
         self._listeners = ThreadPoolExecutor(LISTENERS, thread_name_prefix="words")
         self.index = build_index(self.catalog.ids, bundle.space.encode_items(self.catalog.items))
-        self._names: NamedItems | None = None  # of the catalogue as it is, once somebody compares with something
+        self._names: NamedItems | None = None  # of the catalogue as it is, once somebody names something
+        self._naming = Lock()  # held while names are collected, so that none outlives a change
 
     def __repr__(self) -> str:
         return f"Recommender({self.catalog!r}, llm={self.bundle.llm.name!r}, dim={self.dim})"
@@ -110,7 +112,8 @@ class Recommender:
         bundle = Bundle.load(name)
         items = catalog if isinstance(catalog, Catalog) else open_catalog(catalog or bundle.catalog)
         backend = LanguageModel.load(llm or bundle.llm.name, device=pick_device(device))
-        bundle.space.sentences.preload()  # not sooner: two threads that import transformers get in each other's way
+        # not sooner: two threads that import transformers get in each other's way
+        (bundle.space.adapted or bundle.space.sentences).preload()
         return cls(bundle, items, backend, limits=limits)
 
     def save_pretrained(self, folder: str | Path) -> None:
@@ -173,7 +176,7 @@ class Recommender:
             vectors = self.encode_items(list(rows.values()))
             self.catalog.add(rows)
             self.index.add(list(rows), vectors)
-            self._names = None
+            self._forget_names()
 
     def remove_items(self, ids: Sequence[str]) -> None:
         """Remove items, live; nothing changes if any id is unknown."""
@@ -181,7 +184,11 @@ class Recommender:
             raise ValueError(f"ids must be a list of item ids, got the string {ids!r}")
         self.catalog.remove(ids)
         self.index.remove(ids)
-        self._names = None
+        self._forget_names()
+
+    def _forget_names(self) -> None:
+        with self._naming:
+            self._names = None
 
     def encode_text(self, texts: Sequence[str]) -> np.ndarray:
         """Words to unit vectors, (texts, dim)."""
@@ -202,11 +209,14 @@ class Recommender:
         return self.index.vectors([item_id])[0]
 
     def named(self, text: str) -> list[NamedItem]:
-        """Items, by title or another name, that words speak of; a name that is a category's too is none."""
+        """Items, by title or another name, that words speak of; what is the name of a category is none."""
         if not may_name(text):
             return []
-        names = self._names = self._names or NamedItems(self.catalog)
-        return [named for named in names.find(text) if not self.bundle.space.mentions.find([named.words]).any()]
+        with self._naming:
+            names = self._names = self._names or NamedItems(self.catalog)
+        found = [name for name in names.find(text) if not self.bundle.space.mentions.is_name(name.words)]
+        kept = [name._replace(ids=[i for i in name.ids if i in self.index]) for name in found]
+        return [name for name in kept if name.ids]
 
     def middle(self, groups: Sequence[Sequence[str]]) -> np.ndarray:
         """Where several groups of items have their middle, each weighing the same, unit vector (dim,)."""

@@ -33,6 +33,7 @@ class _Said:
     start: np.ndarray  # anchor that the turn started from, (dim,)
     first_shown: int  # first turn that the prompt told
     without: frozenset[Named] = frozenset()  # categories refused by then and not asked for since
+    titles: frozenset[str] = frozenset()  # items that the turn was compared with by title, which are known
 
 
 class Session:
@@ -81,6 +82,9 @@ class Session:
     ) -> Turn:
         """Answer one turn.
 
+        Words may name items of the catalogue: "like X" starts from X, which is not shown; "by Y" shows only what Y
+        made, as long as something of it is left to show.
+
         Args:
             text: What the person says, at most 2,000 characters.
             k: Number of items; fewer come back where fewer are allowed.
@@ -100,6 +104,7 @@ class Session:
         exchange = Exchange(text, system=system)
         first = self._said[-1].first_shown if self._said else 0
         built = rec.prompts.build(self._opening, [*(s.exchange for s in self._said), exchange], first=first)
+        named = rec.named(text)
         clock.lap("prompt")
         hearing = rec.hear(all_said(text, system))  # beside the language model
         state = self._reader.read(built.prompt)
@@ -107,17 +112,16 @@ class Session:
         heard = hearing.result()
         clock.lap("words")
         anchors = self._anchors()
-        named = rec.named(text)
         if named:
             anchors[CURRENT] = rec.middle([name.ids for name in named])
         read = rec.project(np.concatenate([state, heard]), anchors)
         clock.lap("projection")
         without = self._refused(read)
-        titles = {i for name in named if name.attribute == rec.catalog.schema.title for i in name.ids}
+        titles = frozenset(i for name in named if name.attribute == rec.catalog.schema.title for i in name.ids)
         hidden = {*exclude, *self._seen(read), *rec.catalog.having(without), *titles}
         made = {i for name in named if name.made_by for i in name.ids} - hidden
         among = sorted(made if among is None else made.intersection(among)) or among
-        allowed = rec.among_asked(read.asked, read.within, among, hidden, k)
+        allowed = rec.among_asked(read.asked, read.within, among, hidden, min(k, len(made)) if made else k)
         items = rec.search(read.position, k, hidden, allowed, diversity or STRENGTH * read.spread)
         clock.lap("search")
         shown = [item.id for item in items]
@@ -128,7 +132,7 @@ class Session:
             tuple(i for name in named for i in name.ids),
         )  # fmt: skip
         answer = rec.prompts.answer(items[0].metadata) if items else "nothing fits"
-        self._said.append(_Said(Exchange(text, answer, system), turn, anchors[CURRENT], built.first, without))
+        self._said.append(_Said(Exchange(text, answer, system), turn, anchors[CURRENT], built.first, without, titles))
         self._anchor = None
         return turn
 
@@ -212,7 +216,8 @@ class Session:
         earlier = self._returns_to(read)
         back = turns[earlier] if earlier is not None else set()
         disliked = {i for i, liked in self._liked.items() if not liked}
-        return (set(self.history).union(*turns) - back) | disliked
+        compared = {i for said in self._said for i in said.titles}
+        return (set(self.history).union(*turns) - back) | disliked | compared
 
     def _anchors(self) -> np.ndarray:
         """Where the conversation stands, where it stood before the last turn, and its first item, (slots, dim)."""

@@ -49,7 +49,7 @@ GAIN = 10.0  # of the unit vectors, so that their entries are about as large as 
 
 
 def draw_utterances(walker: Walker, count: int, rng: np.random.Generator) -> list[Step]:
-    """`count` things that people may say in front of random items, with what they ask for; none is answered."""
+    """`count` things that people may say in front of random items, with what they ask for."""
     kinds, shares = list(SAID), np.array(list(SAID.values()))
     steps = [walk.steps[0] for walk in introductions(walker, int(INTRODUCED * count), rng)]
     while len(steps) < count:
@@ -92,7 +92,7 @@ def fit_utterances(
     labels = labels_of(steps, space, walker.config.step)
     words = [step.utterance for step in steps]
     torch.manual_seed(seed)
-    adapted = AdaptedSentences(space.sentences, config.rank)
+    adapted = AdaptedSentences(space.sentences, config.rank, cache=folder)
     reader = Reader(int(space.shape["sentence_dim"]), space, walker.config.step).to(device)
     additions = adapted.learn(device)
     optimizer = torch.optim.AdamW(
@@ -104,9 +104,10 @@ def fit_utterances(
         anneal_strategy="linear",
     )  # fmt: skip
     parts = {"additions": nn.ParameterList(additions), "reader": reader, "optimizer": optimizer, "schedule": schedule}
-    settings = run_settings({**dataclasses.asdict(config), "seed": seed}, fingerprint(words, labels))
-    start = load_checkpoint(folder, parts, settings) if resume else 0
     weight = dataclasses.asdict(weights)
+    told = {**dataclasses.asdict(config), "seed": seed, "weights": weight, "base": space.sentences.cache_name()}
+    settings = run_settings(told, fingerprint(words, labels))
+    start = load_checkpoint(folder, parts, settings) if resume else 0
     with RunLog(folder) as run:
         for epoch in range(start, config.epochs):
             torch.manual_seed(seed * 100_003 + epoch)
