@@ -237,6 +237,17 @@ class TestRefusals:
         goes_back(recommender, BACK)
         assert session.say("go back", k=4).without == (WESTERN,)
 
+    def test_going_back_keeps_to_what_was_asked_for_then(self, recommender):
+        session = recommender.session(history=["4"])
+        hears(recommender, asked=[WESTERN], spread=0.5)
+        first = session.say("westerns, all sorts", k=4)
+        hears(recommender)
+        session.say("older", k=4)
+        goes_back(recommender, BACK)
+        back = session.say("go back", k=4)
+        assert back.asked == (WESTERN,) and back.spread == pytest.approx(first.spread)
+        assert shown(back) == shown(first)
+
     def test_going_back_to_the_first_forgets_all_since(self, recommender):
         session = recommender.session(history=["4"])
         hears(recommender)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -107,17 +108,21 @@ def test_heads_give_unit_vectors_and_gates(kind):
     assert ((gates >= 0) & (gates <= 1)).all()
 
 
-def test_the_anchored_head_is_its_formula():
-    head = build_head("anchored", 12, 6, hidden=8, dropout=0.0, categories=2, axes=3).eval()
+@pytest.mark.parametrize("training", [True, False])
+def test_the_anchored_head_is_its_formula(training):
+    torch.manual_seed(3)
+    head = build_head("anchored", 12, 6, hidden=8, dropout=0.0, categories=2, axes=3).train(training)
     head.fit_axes(torch.randn(3, 6))
     with torch.no_grad():
         head.intent.moves.sides.weight.normal_()
         head.intent.moves.scale.copy_(torch.tensor([0.1, 0.2, 0.3, 0.5, 0.7]))
         head.reach.copy_(torch.tensor([1.0, 2.0, 0.5]))
-        head.intent.returns.weight.normal_()
-    states, anchors = torch.randn(3, 12), unit(3, SLOTS, 6)
+        head.intent.returns.weight.normal_(std=20)
+        head.intent.returns.bias.zero_()
+    states, anchors = torch.randn(30, 12), unit(30, SLOTS, 6)
     result = head(states, anchors)
-    for i in range(3):
+    went = set()
+    for i in range(30):
         read = head.trunk(head.norm(states[i]))
         gates = torch.sigmoid(head.gates(read))
         delta = head.delta(torch.cat([read, anchors[i, CURRENT]]))
@@ -127,9 +132,14 @@ def test_the_anchored_head_is_its_formula():
         held = torch.linalg.lstsq(head.axes.T, delta).solution  # how much of every axis the delta holds
         delta = delta - sum(moves.moving[0, axis] * held[axis] * head.axes[axis] for axis in range(3))
         walked = sum(gates[slot] * anchors[i, slot] for slot in (CURRENT, BACK, FIRST)) + along + delta
-        back, first = torch.sigmoid(head.intent.returns(read))
+        logits = head.intent.returns(read).tolist()
+        back, first = (1 / (1 + math.exp(-logit)) for logit in logits)
+        if not training:  # all or nothing
+            back, first = float(logits[0] > max(0, logits[1])), float(logits[1] > max(0, logits[0]))
+            went.add((back, first))
         z = max(1 - back - first, 0) * walked / walked.norm() + back * anchors[i, BACK] + first * anchors[i, FIRST]
         torch.testing.assert_close(result.positions[i], z / z.norm())
+    assert training or went == {(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)}
 
 
 def test_the_absolute_head_ignores_anchors():

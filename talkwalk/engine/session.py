@@ -116,7 +116,7 @@ class Session:
             anchors[CURRENT] = rec.middle([name.ids for name in named])
         read = rec.project(np.concatenate([state, heard]), anchors)
         clock.lap("projection")
-        without = self._refused(read)
+        without, read = self._refused(read), self._as_before(read)
         titles = frozenset(i for name in named if name.attribute == rec.catalog.schema.title for i in name.ids)
         hidden = {*exclude, *self._seen(read), *rec.catalog.having(without), *titles}
         made = {i for name in named if name.made_by for i in name.ids} - hidden
@@ -203,6 +203,13 @@ class Session:
         if read.returns is None or len(self._said) < 2:
             return None
         return 0 if read.returns == FIRST else len(self._said) - 2
+
+    def _as_before(self, read: Reading) -> Reading:
+        """The reading; on the way back with the categories, ranges and spread that the earlier turn kept to."""
+        if read.returns != BACK or len(self._said) < 2:
+            return read
+        earlier = self._said[-2].turn
+        return read._replace(asked=list(earlier.asked), within=list(earlier.within), spread=earlier.spread)
 
     def _refused(self, read: Reading) -> frozenset[Named]:
         """Categories that must not be shown: refused now or before, and not asked for since."""

@@ -184,8 +184,8 @@ class AnchoredHead(nn.Module):
 
     Gates, moves and delta are read from the state. Phase 1 lets every item move alike along an ordered attribute, so
     that "a touch newer" is an amount along a known vector, and need not be learned as a place; as far as an axis
-    moves so, the delta has no part along it. Going back is no walk: by as much as the words ask for it, z is the
-    earlier place itself.
+    moves so, the delta has no part along it. Going back is no walk: where the words ask for it, z is the earlier place
+    itself.
 
     The anchors are where the conversation stands (last item, or the profile at the start), where it stood before the
     last turn and the first thing shown, so that "go back" is a gate and not a memory. The delta also sees where it
@@ -246,10 +246,17 @@ class AnchoredHead(nn.Module):
         delta = delta - (moves.moving * (delta @ self.inverse)) @ self.axes
         along = (moves.amounts * self.reach) @ self.axes
         walked = F.normalize((gates[..., None] * anchors).sum(dim=1) + along + delta, dim=-1)
-        back = torch.sigmoid(said.returns) * (anchors[:, RETURNS].norm(dim=-1) > 0)  # nowhere to go back to: walk on
+        back = self._back(said.returns) * (anchors[:, RETURNS].norm(dim=-1) > 0)  # nowhere to go back to: walk on
         stay = (1 - back.sum(dim=1, keepdim=True)).clamp(min=0)
         place = F.normalize(stay * walked + (back[..., None] * anchors[:, RETURNS]).sum(dim=1), dim=-1)
         return Projected(place, gates, *said)
+
+    def _back(self, returns: Tensor) -> Tensor:
+        """How much of each earlier place it is: shares in training, later all or nothing: half a way is no return."""
+        if self.training:
+            return torch.sigmoid(returns)
+        likeliest = returns == returns.max(dim=-1, keepdim=True).values
+        return ((returns > 0) & likeliest).to(returns.dtype)
 
 
 HEADS: dict[str, type[AbsoluteHead] | type[AnchoredHead]] = {
