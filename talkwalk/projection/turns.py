@@ -47,12 +47,12 @@ class TurnTable:
         seen: Ids that must not be recommended: history and what earlier turns recommended, per turn.
         starts: The item that each turn starts from; None at a beginning without history.
         swap: Number of the turn's steer in `AnchorSwaps.swaps`, else -1, (turns,).
-        spread: How far apart the answers should be, -1 to 1, (turns,).
-        asked: 1.0 where a category was asked for, in the order of `Schema.category_values`, (turns, categories).
-        without: 1.0 where a category was refused, (turns, categories).
-        within: 1.0 where a range was asked for, in the order of `Space.ranges`, (turns, ranges).
-        moves: Asked movement along every ordered attribute, NaN where the words do not say, (turns, axes).
-        returns: 1.0 where a turn goes back to where it stood before, or to the first thing, (turns, 2).
+        spread: As in `labels.Labels`, like the next five.
+        asked: See `Labels`.
+        without: See `Labels`.
+        within: See `Labels`.
+        moves: See `Labels`.
+        returns: See `Labels`.
         ranges: What the columns of `within` are.
         sentence: Columns of `states` that hold the sentence embedding of the words said last.
     """
