@@ -120,8 +120,9 @@ class Session:
         titles = frozenset(i for name in named if name.attribute == rec.catalog.schema.title for i in name.ids)
         hidden = {*exclude, *self._seen(read), *rec.catalog.having(without), *titles}
         made = {i for name in named if name.made_by for i in name.ids} - hidden
-        among = sorted(made if among is None else made.intersection(among)) or among
-        allowed = rec.among_asked(read.asked, read.within, among, hidden, min(k, len(made)) if made else k)
+        made = made if among is None else made.intersection(among)
+        enough = min(k, len(made)) if made else k
+        allowed = rec.among_asked(read.asked, read.within, sorted(made) or among, hidden, enough)
         items = rec.search(read.position, k, hidden, allowed, diversity or STRENGTH * read.spread)
         clock.lap("search")
         shown = [item.id for item in items]
