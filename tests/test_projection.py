@@ -324,7 +324,7 @@ def test_endings_keep_to_the_turns_that_are_told(walker):
 def test_endings_that_look_back_have_something_to_look_back_to(walker):
     rng = np.random.default_rng(4)
     walks = draw_walks(walker, [], 60, rng)
-    found = other_endings(walks, plain_drops(walks), walker, 3, rng, RETURNS)
+    found = other_endings(walks, plain_drops(walks), walker, 3, rng, RETURNS, earliest=2)
     lasts = [(ending.steps[-1], ending.steps[:-1]) for some in found for ending in some]
     assert {StepKind.BACK, StepKind.FIRST} <= {step.kind for step, _ in lasts} <= set(RETURNS)
     assert lasts and all(len(before) >= 2 for _, before in lasts)

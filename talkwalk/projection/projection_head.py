@@ -141,10 +141,10 @@ class StateNorm(nn.Module):
         return (states - self.mean) / self.spread
 
 
-class AbsoluteHead(nn.Module):
-    """The founding two-layer head: the state alone says where to go.
+class HeadShape(NamedTuple):
+    """Sizes of a head.
 
-    Args:
+    Attributes:
         input_dim: Width of what is read of a turn: hidden states, and the words last said with what they name.
         dim: Dimension of the space.
         hidden: Width of the hidden layer.
@@ -154,21 +154,33 @@ class AbsoluteHead(nn.Module):
         ranges: Number of ranges that can be asked for.
     """
 
-    def __init__(
-        self,
-        input_dim: int,
-        dim: int,
-        hidden: int = 512,
-        dropout: float = 0.1,
-        categories: int = 0,
-        axes: int = 0,
-        ranges: int = 0,
-    ) -> None:
+    input_dim: int
+    dim: int
+    hidden: int
+    dropout: float
+    categories: int
+    axes: int
+    ranges: int
+
+    def trunk(self) -> nn.Sequential:
+        """The first layer of every head, from standardised states to what is read of them."""
+        return nn.Sequential(nn.Linear(self.input_dim, self.hidden), nn.GELU(), nn.Dropout(self.dropout))
+
+
+class AbsoluteHead(nn.Module):
+    """The founding two-layer head: the state alone says where to go.
+
+    Args:
+        shape: Its sizes.
+    """
+
+    def __init__(self, shape: HeadShape) -> None:
         super().__init__()
-        self.norm = StateNorm(input_dim, categories)
-        self.trunk = nn.Sequential(nn.Linear(input_dim, hidden), nn.GELU(), nn.Dropout(dropout))
-        self.place = nn.Linear(hidden, dim)
-        self.intent = Intent(hidden, categories, axes, ranges)
+        hidden = shape.hidden
+        self.norm = StateNorm(shape.input_dim, shape.categories)
+        self.trunk = shape.trunk()
+        self.place = nn.Linear(hidden, shape.dim)
+        self.intent = Intent(hidden, shape.categories, shape.axes, shape.ranges)
 
     def forward(self, states: Tensor, anchors: Tensor) -> Projected:
         """States (batch, input dim) to positions; anchors (batch, slots, dim) are not used."""
@@ -192,37 +204,23 @@ class AnchoredHead(nn.Module):
     stands: leaving a category needs to know which one to leave.
 
     Args:
-        input_dim: Width of what is read of a turn: hidden states, and the words last said with what they name.
-        dim: Dimension of the space.
-        hidden: Width of the hidden layer.
-        dropout: Dropout on the hidden layer.
-        categories: Number of category values.
-        axes: Number of ordered item attributes.
-        ranges: Number of ranges that can be asked for.
+        shape: Its sizes.
     """
 
     axes: Tensor
     inverse: Tensor  # from a vector to how much of every axis it holds, (dim, axes)
 
-    def __init__(
-        self,
-        input_dim: int,
-        dim: int,
-        hidden: int = 512,
-        dropout: float = 0.1,
-        categories: int = 0,
-        axes: int = 0,
-        ranges: int = 0,
-    ) -> None:
+    def __init__(self, shape: HeadShape) -> None:
         super().__init__()
-        self.norm = StateNorm(input_dim, categories)
-        self.trunk = nn.Sequential(nn.Linear(input_dim, hidden), nn.GELU(), nn.Dropout(dropout))
+        hidden = shape.hidden
+        self.norm = StateNorm(shape.input_dim, shape.categories)
+        self.trunk = shape.trunk()
         self.gates = nn.Linear(hidden, SLOTS)
-        self.delta = nn.Sequential(nn.Linear(hidden + dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
-        self.intent = Intent(hidden, categories, axes, ranges)
-        self.register_buffer("axes", torch.zeros(axes, dim))
-        self.register_buffer("inverse", torch.zeros(dim, axes))
-        self.reach = nn.Parameter(torch.full((axes,), REACH))
+        self.delta = nn.Sequential(nn.Linear(hidden + shape.dim, hidden), nn.GELU(), nn.Linear(hidden, shape.dim))
+        self.intent = Intent(hidden, shape.categories, shape.axes, shape.ranges)
+        self.register_buffer("axes", torch.zeros(shape.axes, shape.dim))
+        self.register_buffer("inverse", torch.zeros(shape.dim, shape.axes))
+        self.reach = nn.Parameter(torch.full((shape.axes,), REACH))
         with torch.no_grad():
             self.gates.bias.copy_(torch.tensor([2.0, -2.0, -2.0]))  # begin by staying where the conversation stands
 
@@ -279,4 +277,4 @@ def build_head(
     """A fresh head of kind "anchored" or "absolute", for so many category values, ordered attributes and ranges."""
     if kind not in HEADS:
         raise ValueError(f"head must be one of {sorted(HEADS)}, got {kind!r}")
-    return HEADS[kind](input_dim, dim, hidden, dropout, categories, axes, ranges)
+    return HEADS[kind](HeadShape(input_dim, dim, hidden, dropout, categories, axes, ranges))

@@ -57,6 +57,7 @@ def other_endings(
     count: int,
     rng: np.random.Generator,
     shares: Mapping[StepKind, float] = ENDINGS,
+    earliest: int = 1,
 ) -> list[list[Walk]]:
     """Per walk up to `count` other endings, at turns that its context still tells.
 
@@ -68,10 +69,10 @@ def other_endings(
         walker: Draws what is asked instead.
         count: Most endings of a walk.
         rng: Chooses.
-        shares: How often an ending asks for what; with `RETURNS` it looks back, which takes two turns before it.
+        shares: How often an ending asks for what.
+        earliest: First turn that may be another, counted from 0; of a walk with history, 1 admits its very first too.
     """
     found: list[list[Walk]] = []
-    earliest = 2 if shares is RETURNS else 1
     for walk, drop in zip(walks, drops, strict=True):
         first = drop.first_turn if walk.history and earliest == 1 else max(drop.first_turn, earliest)
         fits = not walk.real and first < len(walk.steps)

@@ -194,7 +194,7 @@ def prepare(config: ProjectionConfig, backend: HiddenStateBackend) -> Material:
     log.info("%d training conversations", len(walks))
     endings = other_endings(walks, drops, walker, config.walks.endings, rng)
     # drawn last and from a stream of their own, so that their number changes no other draw
-    back = other_endings(walks, drops, walker, config.walks.returns, rng.spawn(1)[0], RETURNS)
+    back = other_endings(walks, drops, walker, config.walks.returns, rng.spawn(1)[0], RETURNS, earliest=2)
     endings = [some + others for some, others in zip(endings, back, strict=True)]
     train = tables.build(walks, drops, rng, endings)
     swaps = AnchorSwaps(walker, space, rng)
