@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 
 import numpy as np
@@ -450,23 +451,52 @@ def test_impossible_limits_are_named(name, value):
 # diversity
 
 
-@pytest.mark.parametrize(("diversity", "likeness"), [(0.4, max), (-0.4, np.mean)])
-def test_diversity_against_a_slow_search(diversity, likeness):
+@pytest.fixture
+def candidates():
     rng = np.random.default_rng(0)
-    vectors = rng.normal(size=(12, 4))
+    vectors = rng.normal(size=(9, 4))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    scores = np.sort(rng.uniform(-1, 1, 12))[::-1]
+    position = vectors[0] + 0.1 * rng.normal(size=4)
+    scores = vectors @ (position / np.linalg.norm(position))
+    order = np.argsort(-scores)
+    return scores[order], vectors[order]
+
+
+def test_diversity_against_a_slow_search(candidates):
+    scores, vectors = candidates
     chosen: list[int] = []
 
     def value(i: int) -> float:
-        like = likeness([vectors[i] @ vectors[j] for j in chosen]) if chosen else 0.0
-        return (1 - abs(diversity)) * scores[i] - diversity * like
+        like = max([vectors[i] @ vectors[j] for j in chosen]) if chosen else 0.0
+        return 0.6 * scores[i] - 0.4 * like
 
     for _ in range(5):
-        chosen.append(max((i for i in range(12) if i not in chosen), key=value))
-    assert diversify(scores, vectors, 5, diversity) == chosen
+        chosen.append(max((i for i in range(9) if i not in chosen), key=value))
+    assert diversify(scores, vectors, 5, 0.4) == chosen
     assert chosen[0] == 0
     assert diversify(scores, vectors, 5, 0.0) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("closeness", [0.2, 0.5, 0.9])
+def test_a_group_that_is_alike_is_hardly_worse_than_the_best_of_all_groups(candidates, closeness):
+    scores, vectors = candidates
+
+    def value(group: tuple[int, ...]) -> float:
+        pairs = [vectors[i] @ vectors[j] for i, j in itertools.combinations(group, 2)]
+        return (1 - closeness) * float(np.mean(scores[list(group)])) + closeness * float(np.mean(pairs))
+
+    found = diversify(scores, vectors, 4, -closeness)
+    every = sorted((value((0, *others)) for others in itertools.combinations(range(1, 9), 3)), reverse=True)
+    assert found == sorted(set(found)) and found[0] == 0 and len(found) == 4
+    assert value(tuple(found)) >= every[len(every) // 10]
+
+
+@pytest.mark.parametrize("diversity", [-1.0, -0.5, 0.5, 1.0])
+def test_fewer_candidates_than_wanted_are_all_shown(candidates, diversity):
+    scores, vectors = candidates
+    assert sorted(diversify(scores, vectors, 50, diversity)) == list(range(9))
+    assert diversify(scores[:1], vectors[:1], 3, diversity) == [0]
+    assert diversify(scores[:0], vectors[:0], 3, diversity) == []
 
 
 def test_more_diversity_spreads_the_answer(recommender):

@@ -15,26 +15,47 @@ def spoken_spread(read: float) -> float:
 
 
 def diversify(scores: np.ndarray, vectors: np.ndarray, k: int, diversity: float) -> list[int]:
-    """Maximal marginal relevance (Carbonell and Goldstein 1998): indices of `k` candidates, the best first.
-
-    Below 0 it is turned round: what is like the items chosen before is sought, like all of them on average: a chain of
-    items that are each like the one before would lead away.
+    """Indices of `k` candidates, the best first: apart by maximal marginal relevance, or close together.
 
     Args:
         scores: Cosine of every candidate with the position, best first, (candidates,).
         vectors: Unit vectors of the candidates, (candidates, dim).
         k: How many to choose.
-        diversity: 0 keeps the order of the scores, 1 only avoids what is like the items chosen before, -1 seeks it.
+        diversity: 0 keeps the order of the scores, 1 only avoids what is like the items chosen before, -1 only seeks
+            what is alike. The best candidate is always among the chosen ones.
     """
+    if not len(scores) or not diversity:
+        return list(range(min(k, len(scores))))
+    k = min(k, len(scores))
+    return _apart(scores, vectors, k, diversity) if diversity > 0 else _together(scores, vectors, k, -diversity)
+
+
+def _apart(scores: np.ndarray, vectors: np.ndarray, k: int, diversity: float) -> list[int]:
+    """One after the other, near the position and unlike those before (MMR, Carbonell and Goldstein 1998)."""
     chosen: list[int] = []
     nearest = np.full(len(scores), -1.0)  # cosine with the most alike chosen item
-    total = np.zeros(len(scores))  # of the cosines with all chosen items
-    for _ in range(min(k, len(scores))):
-        like = nearest if diversity > 0 else total / max(len(chosen), 1)
-        value = (1 - abs(diversity)) * scores - (diversity * like if chosen else 0.0)
+    for _ in range(k):
+        value = (1 - diversity) * scores - (diversity * nearest if chosen else 0.0)
         value[chosen] = -np.inf
         best = int(np.argmax(value))
         chosen.append(best)
-        cosines = vectors @ vectors[best]
-        nearest, total = np.maximum(nearest, cosines), total + cosines
+        nearest = np.maximum(nearest, vectors @ vectors[best])
     return chosen
+
+
+def _together(scores: np.ndarray, vectors: np.ndarray, k: int, closeness: float) -> list[int]:
+    """The group that is near the position and alike: the best of those around each candidate.
+
+    Choosing one after the other, as for the opposite, would settle for what is like the first one, and what that has
+    by chance would lead the whole answer away.
+    """
+    cosines = vectors @ vectors.T
+    value = (
+        1 - closeness
+    ) * scores + closeness * cosines  # of every candidate (columns) in the group around one (rows)
+    value[:, 0] = np.inf
+    groups = np.argsort(-value, axis=1, kind="stable")[:, :k]
+    pairs = cosines[groups[:, :, None], groups[:, None, :]]  # (candidates, k, k)
+    alike = (pairs.sum(axis=(1, 2)) - k) / max(k * (k - 1), 1)  # without the diagonal of ones
+    best = int(np.argmax((1 - closeness) * scores[groups].mean(axis=1) + closeness * alike))
+    return sorted(groups[best].tolist())
