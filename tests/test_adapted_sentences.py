@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -133,7 +135,7 @@ def test_batches_hold_every_utterance_once_and_few_lengths():
 
 def test_words_of_one_meaning_come_together(space, walker, tmp_path):
     """After training a reader of fresh embeddings has a smaller loss than one of untrained ones."""
-    adapted = fit(space, walker, tmp_path)
+    adapted = fit(space, walker, tmp_path, dataclasses.replace(CONFIG, epochs=20))
     steps = draw_utterances(walker, 100, np.random.default_rng(5))
     words, labels = [s.utterance for s in steps], labels_of(steps, space, walker.config.step)
     mentions = torch.as_tensor(space.mentions.find(words))
@@ -151,6 +153,14 @@ def test_words_of_one_meaning_come_together(space, walker, tmp_path):
             optimizer.step()
         losses.append(loss.item())
     assert losses[1] < 0.9 * losses[0]
+
+
+def test_dropout_is_on_while_the_additions_learn_and_off_afterwards(sentences):
+    adapted = AdaptedSentences(sentences, 4)
+    adapted.learn(torch.device("cpu"))
+    assert adapted.model.training
+    adapted.freeze()
+    assert not adapted.model.training
 
 
 def test_interrupted_training_goes_on_to_the_same_additions(space, walker, tmp_path, monkeypatch):

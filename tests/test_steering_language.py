@@ -9,7 +9,14 @@ import pytest
 import yaml
 
 from talkwalk.contrastive.descriptions import description_files
-from talkwalk.projection.steering_language import GRADES, LISTS, SPREADS, Direction, load_steering
+from talkwalk.projection.steering_language import (
+    GRADES,
+    LISTS,
+    SPREADS,
+    Direction,
+    load_steering,
+    with_other_domains,
+)
 from talkwalk.splits import Split, split_of
 from tests.conftest import GENRES
 
@@ -183,3 +190,36 @@ def test_parts_are_disjoint_complete_and_keep_names_and_comparatives(load):
             assert 0 < len(getattr(part, name)) < len(getattr(whole, name))
         assert all(0 < len(part.grades[n]) < 40 for n in GRADES) and all(0 < len(part.variety[n]) < 40 for n in SPREADS)
         assert part.superlatives["year"].up and set(part.superlatives["year"].up) < set(ends["year"]["up"])
+
+
+def test_other_domains_add_what_they_say_of_the_same_attributes_and_around_categories(load, tmp_path):
+    songs = {
+        "domain": "songs",
+        "directions": {
+            "year": {"up": ["fresher", "newer"], "down": ["vintage"]},
+            "tempo": {"up": ["faster"], "down": ["slower"]},
+        },
+        "categories": {"style": {"names": {"jazz": ["jazz"]}, **FRAMES, "less": ["skip the {value}"]}},
+        "stay": ["more songs like it"],
+        "joins": ["{first} plus {second}"],
+    }
+    (tmp_path / "songs.yaml").write_text(yaml.safe_dump(songs))
+    own = load()
+    wide = with_other_domains(own, tmp_path)
+    assert wide.directions == {"year": Direction(("newer", "fresher"), ("older", "vintage"))}
+    assert wide.comparatives == own.comparatives and wide.superlatives == own.superlatives
+    genre = wide.categories["genre"]
+    assert genre.names == own.categories["genre"].names
+    assert (genre.switch, genre.less) == (("to {value}",), ("no {value}", "skip the {value}"))
+    assert wide.stay == ("same", "more songs like it") and wide.joins == own.joins
+
+
+def test_a_domain_alone_says_what_it_says(load, tmp_path):
+    own = load()
+    assert with_other_domains(own, tmp_path) == own
+
+
+def test_a_mistake_in_another_domain_names_its_file(load, tmp_path):
+    (tmp_path / "songs.yaml").write_text(yaml.safe_dump({"domain": "songs", "directions": {"year": {"up": 3}}}))
+    with pytest.raises(ValueError, match=r"songs.yaml: directions.year.up must be"):
+        with_other_domains(load(), tmp_path)

@@ -86,13 +86,13 @@ class AdaptedSentences(SentenceEncoder):
         return model.eval()
 
     def learn(self, device: torch.device) -> list[nn.Parameter]:
-        """Let the additions learn: from now on nothing is cached, and `embed` has gradients.
+        """Let the additions learn: from now on nothing is cached, and `embed` has gradients and the model's dropout.
 
         They and the base model, whose weights they share, go to `device`.
         """
         self._frozen = False
         self._base.model.to(device)
-        return [parameter for _, parameter in _added(self.model.to(device))]
+        return [parameter for _, parameter in _added(self.model.to(device).train())]
 
     def freeze(self) -> None:
         """The additions are as they should be, rounded to what `save` keeps."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,6 +137,58 @@ def load_steering(folder: str | Path, schema: Schema) -> SteeringLanguage:
         )
     shared = {path: data for path, data in found if data.get("domain") == EVERY_DOMAIN}
     return _language(own[1], schema, str(own[0]), shared)
+
+
+def with_other_domains(language: SteeringLanguage, folder: str | Path) -> SteeringLanguage:
+    """The language, and what other domains say of attributes of the same name, around their categories, and of nothing.
+
+    A song that is less famous is asked for like a film that is: whoever learns from words alone learns from both.
+
+    Args:
+        language: Of one domain; it keeps its attributes, categories and names.
+        folder: Holds the steering files of all domains.
+    """
+    found = ((str(path), read_mapping(path)) for path in sorted(Path(folder).rglob("*.yaml")))
+    others = [(where, data) for where, data in found if "directions" in data]
+
+    def sides(own: Mapping[str, Direction], field: str) -> dict[str, Direction]:
+        return {
+            axis: Direction(*(joined(words, said(field, axis, side)) for side, words in directed._asdict().items()))
+            for axis, directed in own.items()
+        }
+
+    def said(field: str, *keys: str) -> Wordings:
+        """Wordings of all domains at a place in the file; those without it have none."""
+        words: list[str] = []
+        for where, data in others:
+            there: Any = data.get(field)
+            for key in keys:
+                there = there.get(key) if isinstance(there, Mapping) else None
+            words += wordings_of(there, f"{where}: {'.'.join((field, *keys))}") if there is not None else ()
+        return tuple(words)
+
+    categories = {name for _, data in others for name in data.get("categories", {})}
+    frames = {
+        key: joined(*(said("categories", name, key) for name in sorted(categories)))
+        for key in ("switch", "more", "less")
+    }
+    lists: dict[str, Any] = {name: joined(getattr(language, name), said(name)) for name in NEEDED}
+    return dataclasses.replace(
+        language,
+        directions=sides(language.directions, "directions"),
+        comparatives=sides(language.comparatives, "comparatives"),
+        superlatives=sides(language.superlatives, "superlatives"),
+        categories={
+            name: CategoryLanguage(own.names, *(joined(getattr(own, key), frames[key]) for key in frames))
+            for name, own in language.categories.items()
+        },
+        **lists,
+    )
+
+
+def joined(*wordings: Wordings) -> Wordings:
+    """All wordings in order, nothing twice."""
+    return tuple(dict.fromkeys(w for words in wordings for w in words))
 
 
 def _language(

@@ -34,7 +34,7 @@ from talkwalk.projection.anchor_swap import AnchorSwaps, Swap
 from talkwalk.projection.batches import Batch, batches
 from talkwalk.projection.introductions import introductions
 from talkwalk.projection.projection_head import CURRENT, AbsoluteHead, AnchoredHead, build_head
-from talkwalk.projection.steering_language import SteeringLanguage, load_steering
+from talkwalk.projection.steering_language import SteeringLanguage, load_steering, with_other_domains
 from talkwalk.projection.steering_pairs import RETURNS, other_endings
 from talkwalk.projection.steps import grade_amounts
 from talkwalk.projection.train_utterances import fit_utterances
@@ -186,9 +186,12 @@ def prepare(config: ProjectionConfig, backend: HiddenStateBackend) -> Material:
     walks += introductions(walker, config.walks.introductions, rng)
     drops = [losses.context_dropout(len(w.steps), len(w.history), config.context, rng) for w in walks]
     if config.utterances.rank:
+        widened = with_other_domains(language, config.descriptions)
+        said = widened.part(Split.TRAIN, test=holdout.wordings, valid=holdout.valid)
         space.adapted = fit_utterances(
-            space, walker, config.utterances, config.weights, Path(config.out) / "utterances",
-            seed=config.seeds[0], device=pick_device(config.device), resume=config.resume,
+            space, dataclasses.replace(walker, language=said), config.utterances, config.weights,
+            Path(config.out) / "utterances", seed=config.seeds[0], device=pick_device(config.device),
+            resume=config.resume,
         )  # fmt: skip
     tables = TurnTables(space, catalog, words, backend, step=config.walks.step)
     log.info("%d training conversations", len(walks))

@@ -29,13 +29,13 @@ from talkwalk.projection.walks import Walker
 from talkwalk.runlog import RunLog
 
 SAID = {
-    StepKind.WISH: 0.14,
-    StepKind.DIRECTION: 0.40,
+    StepKind.WISH: 0.16,
+    StepKind.DIRECTION: 0.36,
     StepKind.KEEP: 0.06,
     StepKind.SWITCH: 0.06,
     StepKind.MORE: 0.04,
     StepKind.LESS: 0.07,
-    StepKind.SEVERAL: 0.08,
+    StepKind.SEVERAL: 0.12,
     StepKind.VARIETY: 0.08,
     StepKind.STAY: 0.01,
     StepKind.BACK: 0.02,
@@ -116,7 +116,9 @@ def fit_utterances(
             for rows in tqdm(batches(words, config.batch_size, np.random.default_rng([seed, epoch])), "words", count):
                 mentions = torch.as_tensor(space.mentions.find([words[i] for i in rows]), device=device)
                 asked = Labels(*(torch.as_tensor(column[rows], device=device) for column in labels))
-                terms = reader.terms(adapted.embed([words[i] for i in rows]), mentions, asked)
+                with torch.autocast(device.type, torch.bfloat16):  # 1.6 times as fast where processors know it
+                    read = adapted.embed([words[i] for i in rows])
+                terms = reader.terms(read.float(), mentions, asked)
                 loss = torch.stack([weight[name] * term for name, term in terms.items()]).sum()
                 optimizer.zero_grad()
                 loss.backward()
