@@ -140,9 +140,10 @@ def load_steering(folder: str | Path, schema: Schema) -> SteeringLanguage:
 
 
 def with_other_domains(language: SteeringLanguage, folder: str | Path) -> SteeringLanguage:
-    """The language, and what other domains say of attributes of the same name, around their categories, and of nothing.
+    """The language, with what other domains say of attributes of the same name, and around their categories.
 
-    A song that is less famous is asked for like a film that is: whoever learns from words alone learns from both.
+    A song that is less famous is asked for like a film that is: whoever learns from words alone learns from both. What
+    asks for nothing in particular ("more like that", "go back", what is put around a wish) is taken from all as well.
 
     Args:
         language: Of one domain; it keeps its attributes, categories and names.
