@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -489,6 +490,19 @@ def test_a_group_that_is_alike_is_hardly_worse_than_the_best_of_all_groups(candi
     every = sorted((value((0, *others)) for others in itertools.combinations(range(1, 9), 3)), reverse=True)
     assert found == sorted(set(found)) and found[0] == 0 and len(found) == 4
     assert value(tuple(found)) >= every[len(every) // 10]
+
+
+def test_a_long_answer_that_is_alike_needs_little_memory():
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(4000, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    scores = vectors @ vectors[0]
+    order = np.argsort(-scores)
+    tracemalloc.start()
+    found = diversify(scores[order], vectors[order], 800, -0.7)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(set(found)) == 800 and peak < 200e6
 
 
 @pytest.mark.parametrize("diversity", [-1.0, -0.5, 0.5, 1.0])

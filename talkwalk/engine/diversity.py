@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 POOL = 5  # candidates per wanted item
+CENTRES = 500  # most candidates around which a group is looked for, so that a long answer needs no more memory
 HEARD = 0.2  # what is read as less than this was not said
 STRENGTH = 0.7  # diversity of the widest spread that words ask for; with more of it, answers leave what was asked
 
@@ -44,18 +45,18 @@ def _apart(scores: np.ndarray, vectors: np.ndarray, k: int, diversity: float) ->
 
 
 def _together(scores: np.ndarray, vectors: np.ndarray, k: int, closeness: float) -> list[int]:
-    """The group that is near the position and alike: the best of those around each candidate.
+    """The group that is near the position and alike: the best of those around each of the first candidates.
 
     Choosing one after the other, as for the opposite, would settle for what is like the first one, and what that has
     by chance would lead the whole answer away.
     """
-    cosines = vectors @ vectors.T
-    value = (
-        1 - closeness
-    ) * scores + closeness * cosines  # of every candidate (columns) in the group around one (rows)
-    value[:, 0] = np.inf
+    near = (1 - closeness) * scores
+    value = near + closeness * vectors[:CENTRES] @ vectors.T  # of every candidate in the group around each centre
+    value[:, 0] = np.inf  # the best one is in every group
     groups = np.argsort(-value, axis=1, kind="stable")[:, :k]
-    pairs = cosines[groups[:, :, None], groups[:, None, :]]  # (candidates, k, k)
-    alike = (pairs.sum(axis=(1, 2)) - k) / max(k * (k - 1), 1)  # without the diagonal of ones
-    best = int(np.argmax((1 - closeness) * scores[groups].mean(axis=1) + closeness * alike))
+    member = np.zeros_like(value)
+    np.put_along_axis(member, groups, 1.0, axis=1)
+    # the square of a sum of unit vectors is the sum of the cosines of all pairs, each with itself included
+    alike = (((member @ vectors) ** 2).sum(axis=1) - k) / max(k * (k - 1), 1)
+    best = int(np.argmax(near[groups].mean(axis=1) + closeness * alike))
     return sorted(groups[best].tolist())

@@ -150,44 +150,44 @@ def with_other_domains(language: SteeringLanguage, folder: str | Path) -> Steeri
         folder: Holds the steering files of all domains.
     """
     found = ((str(path), read_mapping(path)) for path in sorted(Path(folder).rglob("*.yaml")))
-    others = [(where, data) for where, data in found if "directions" in data]
+    domains = [(where, data) for where, data in found if "directions" in data]  # its own among them
 
     def sides(own: Mapping[str, Direction], field: str) -> dict[str, Direction]:
         return {
-            axis: Direction(*(joined(words, said(field, axis, side)) for side, words in directed._asdict().items()))
+            axis: Direction(*(merged(words, said(field, axis, side)) for side, words in directed._asdict().items()))
             for axis, directed in own.items()
         }
 
     def said(field: str, *keys: str) -> Wordings:
         """Wordings of all domains at a place in the file; those without it have none."""
         words: list[str] = []
-        for where, data in others:
+        for where, data in domains:
             there: Any = data.get(field)
             for key in keys:
                 there = there.get(key) if isinstance(there, Mapping) else None
             words += wordings_of(there, f"{where}: {'.'.join((field, *keys))}") if there is not None else ()
         return tuple(words)
 
-    categories = {name for _, data in others for name in data.get("categories", {})}
+    categories = {name for _, data in domains for name in data.get("categories", {})}
     frames = {
-        key: joined(*(said("categories", name, key) for name in sorted(categories)))
+        key: merged(*(said("categories", name, key) for name in sorted(categories)))
         for key in ("switch", "more", "less")
     }
-    lists: dict[str, Any] = {name: joined(getattr(language, name), said(name)) for name in NEEDED}
+    lists: dict[str, Any] = {name: merged(getattr(language, name), said(name)) for name in NEEDED}
     return dataclasses.replace(
         language,
         directions=sides(language.directions, "directions"),
         comparatives=sides(language.comparatives, "comparatives"),
         superlatives=sides(language.superlatives, "superlatives"),
         categories={
-            name: CategoryLanguage(own.names, *(joined(getattr(own, key), frames[key]) for key in frames))
+            name: CategoryLanguage(own.names, *(merged(getattr(own, key), frames[key]) for key in frames))
             for name, own in language.categories.items()
         },
         **lists,
     )
 
 
-def joined(*wordings: Wordings) -> Wordings:
+def merged(*wordings: Sequence[str]) -> Wordings:
     """All wordings in order, nothing twice."""
     return tuple(dict.fromkeys(w for words in wordings for w in words))
 
@@ -236,7 +236,7 @@ def _list(sources: Sequence[tuple[str, Mapping[str, Any]]], name: str) -> Wordin
             words += found
     if not words and name in NEEDED:
         raise ValueError(f"{sources[0][0]}: {name} must be a list of wordings, got None")
-    return tuple(dict.fromkeys(words))
+    return merged(words)
 
 
 def _named(
@@ -254,7 +254,7 @@ def _named(
                     raise ValueError(
                         f"{where}: {field}.{name} must contain one of {{steer}} and {{more}}, got {wording!r}"
                     )
-            found[name] = tuple(dict.fromkeys((*found.get(name, ()), *own)))
+            found[name] = merged(found.get(name, ()), own)
     return found
 
 
