@@ -249,6 +249,7 @@ class UtterancesConfig:
         rank: Rank of the additions to its layers; 0 leaves it as it is.
         count: Number of utterances that are drawn.
         epochs: How often each is read.
+        again: Number of further utterances that are drawn, and read once at last; three of four are directions.
         batch_size: Utterances in one step.
         lr: Largest learning rate of the additions.
         reader_lr: The same of the layers that read what is asked for.
@@ -257,13 +258,14 @@ class UtterancesConfig:
     rank: int = 0
     count: int = 32_000
     epochs: int = 3
+    again: int = 0
     batch_size: int = 64
     lr: float = 2e-3
     reader_lr: float = 1e-3
 
     def __post_init__(self) -> None:
         _positive(self, "count", "epochs", "batch_size", "lr", "reader_lr")
-        _not_negative(self, "rank")
+        _not_negative(self, "rank", "again")
 
 
 @dataclass(kw_only=True, slots=True)

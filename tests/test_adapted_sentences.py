@@ -126,6 +126,12 @@ def test_utterances_are_drawn_with_what_they_ask_for(walker, space):
         assert labels.returns[row, 0] == (step.kind is StepKind.BACK)
 
 
+def test_the_last_reading_is_mostly_of_directions(walker):
+    usual, last = (draw_utterances(walker, 400, np.random.default_rng(0), directions=d) for d in (0.0, 0.75))
+    share, more = (np.mean([step.kind is StepKind.DIRECTION for step in steps]) for steps in (usual, last))
+    assert share < 0.5 < 0.7 < more < 1.0
+
+
 def test_batches_hold_every_utterance_once_and_few_lengths():
     words = ["x" * length for length in np.random.default_rng(0).integers(1, 50, size=200)]
     found = list(batches(words, 16, np.random.default_rng(1)))
@@ -163,13 +169,15 @@ def test_dropout_is_on_while_the_additions_learn_and_off_afterwards(sentences):
     assert not adapted.model.training
 
 
-def test_interrupted_training_goes_on_to_the_same_additions(space, walker, tmp_path, monkeypatch):
-    whole = fit(space, walker, tmp_path / "whole")
-    monkeypatch.setattr("talkwalk.projection.train_utterances.RunLog.log", stop_after(2))
+@pytest.mark.parametrize("epochs", [2, 4])  # the second time the last reading is interrupted
+def test_interrupted_training_goes_on_to_the_same_additions(space, walker, tmp_path, monkeypatch, epochs):
+    config = dataclasses.replace(CONFIG, again=40)
+    whole = fit(space, walker, tmp_path / "whole", config)
+    monkeypatch.setattr("talkwalk.projection.train_utterances.RunLog.log", stop_after(epochs))
     with pytest.raises(KeyboardInterrupt):
-        fit(space, walker, tmp_path / "parts")
+        fit(space, walker, tmp_path / "parts", config)
     monkeypatch.undo()
-    again = fit(space, walker, tmp_path / "parts")
+    again = fit(space, walker, tmp_path / "parts", config)
     for name, tensor in whole.additions().items():
         torch.testing.assert_close(again.additions()[name], tensor)
 
@@ -209,7 +217,7 @@ def test_additions_trained_with_other_weights_are_not_taken_for_these(space, wal
         fit_utterances(space, walker, CONFIG, LossWeights(moves=3.0), tmp_path, seed=0, device=torch.device("cpu"))
 
 
-@pytest.mark.parametrize(("field", "value"), [("rank", -1), ("count", 0), ("epochs", 0), ("lr", 0.0)])
+@pytest.mark.parametrize(("field", "value"), [("rank", -1), ("count", 0), ("epochs", 0), ("again", -1), ("lr", 0.0)])
 def test_impossible_settings_name_themselves(field, value):
     with pytest.raises(ValueError, match=field):
         UtterancesConfig(**{field: value})

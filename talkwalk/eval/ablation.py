@@ -24,7 +24,15 @@ from talkwalk.files import write_json
 from talkwalk.llm.language_model import HiddenStateBackend, LanguageModel
 from talkwalk.projection.anchor_decoder import AnchorDecoder
 from talkwalk.projection.projection_head import AbsoluteHead, AnchoredHead
-from talkwalk.projection.train_projection import Material, evaluate_all, fit, fresh_head, prepare, write_bundle
+from talkwalk.projection.train_projection import (
+    Material,
+    evaluate_all,
+    fit,
+    fresh_head,
+    prepare,
+    settle,
+    write_bundle,
+)
 from talkwalk.projection.turns import TurnTable
 from talkwalk.runlog import summary
 from talkwalk.schema import unknown
@@ -114,6 +122,7 @@ class Workshop:
             head.norm.spread[self.backend.dim :] = torch.inf  # what is divided by it is not read
         swaps = material.swaps if config.head == "anchored" else ()
         fit(head, decoder, material.train, config, weights_of(variant, config), seed, folder / "run", swaps)
+        settle(head, material)
         found = evaluate_all(material, {variant.name: head})
         if variant.reads is Reads.UTTERANCE:
             save_utterance_head(

@@ -33,6 +33,7 @@ from talkwalk.projection.anchor_decoder import AnchorDecoder
 from talkwalk.projection.anchor_swap import AnchorSwaps, Swap
 from talkwalk.projection.batches import Batch, batches
 from talkwalk.projection.introductions import introductions
+from talkwalk.projection.margins import draw_lines
 from talkwalk.projection.projection_head import CURRENT, AbsoluteHead, AnchoredHead, build_head
 from talkwalk.projection.steering_language import SteeringLanguage, load_steering, with_other_domains
 from talkwalk.projection.steering_pairs import RETURNS, other_endings
@@ -141,6 +142,12 @@ def fit(
             run.log(epoch, **{name: float(np.mean(values)) for name, values in history.items()})
             save_checkpoint(folder, parts, epoch + 1, settings)
     modules.cpu().eval()
+    shorten(head, SHORT)
+
+
+def settle(head: Head, material: Material) -> None:
+    """Draw the lines from which on a trained head hears a request, by what validation wordings ask for."""
+    log.info("%s", draw_lines(head, material.tests["validation_unseen_wordings"]))
     shorten(head, SHORT)
 
 
@@ -306,6 +313,7 @@ def train(config: ProjectionConfig) -> dict[str, dict[str, float]]:
                 out / f"seed-{seed}-{variant.name}",
                 material.swaps if variant.head == "anchored" else (),
             )
+            settle(head, material)
             heads[variant.name] = head
             kept = kept or (head, decoder)
         runs.append(evaluate_all(material, heads))

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,14 +45,24 @@ SAID = {
     StepKind.BETWEEN: 0.01,
     StepKind.NEXT: 0.01,
 }  # how often an utterance asks for what; what has many wordings comes often
+AGAIN = 0.25  # share of the above in the last reading; the rest are directions, which have by far the most wordings
 INTRODUCED = 0.03  # share of the utterances in which people first say what they like
 POOL = 32  # batches whose utterances are sorted by length, so that little is padded
 GAIN = 10.0  # of the unit vectors, so that their entries are about as large as other inputs of a layer
 
 
-def draw_utterances(walker: Walker, count: int, rng: np.random.Generator) -> list[Step]:
-    """`count` things that people may say in front of random items, with what they ask for."""
+def draw_utterances(walker: Walker, count: int, rng: np.random.Generator, directions: float = 0.0) -> list[Step]:
+    """`count` things that people may say in front of random items, with what they ask for.
+
+    Args:
+        walker: Says them.
+        count: Number of utterances.
+        rng: Draws them.
+        directions: Share of movements along an attribute that is added to the usual mixture, 0 to 1.
+    """
     kinds, shares = list(SAID), np.array(list(SAID.values()))
+    shares = (1 - directions) * shares / shares.sum()
+    shares[kinds.index(StepKind.DIRECTION)] += directions
     steps = [walk.steps[0] for walk in introductions(walker, int(INTRODUCED * count), rng)]
     while len(steps) < count:
         kind = kinds[int(rng.choice(len(kinds), p=shares / shares.sum()))]
@@ -73,6 +85,7 @@ class Reader(nn.Module):
     def __init__(self, dim: int, space: Space, plain: float, hidden: int = 512) -> None:
         super().__init__()
         schema = space.schema
+        self.plain = plain
         self.trunk = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Dropout(0.1))
         self.intent = Intent(hidden, len(schema.category_values), len(schema.ordered), len(space.ranges))
         self.intent.moves.scale.copy_(torch.tensor(grade_amounts(plain)))
@@ -86,49 +99,94 @@ def fit_utterances(
     space: Space, walker: Walker, config: UtterancesConfig, weights: LossWeights, folder: Path, *,
     seed: int, device: torch.device, resume: bool = True,
 ) -> AdaptedSentences:  # fmt: skip
-    """The space's sentence encoder, adapted; an interrupted run continues after its last whole epoch."""
+    """The space's sentence encoder, adapted; an interrupted run continues after its last whole epoch.
+
+    All that people say is learned together first. That leaves directions unlearned, which have thousands of wordings
+    where the rest has frames, and so a last reading is mostly of them.
+    """
     own = dataclasses.replace(walker)  # which deals its own wordings: what walks say does not depend on it
-    steps = draw_utterances(own, config.count, np.random.default_rng(seed))
-    labels = labels_of(steps, space, walker.config.step)
-    words = [step.utterance for step in steps]
     torch.manual_seed(seed)
     adapted = AdaptedSentences(space.sentences, config.rank, cache=folder)
     reader = Reader(int(space.shape["sentence_dim"]), space, walker.config.step).to(device)
-    additions = adapted.learn(device)
-    optimizer = torch.optim.AdamW(
-        [{"params": additions, "lr": config.lr}, {"params": reader.parameters(), "lr": config.reader_lr}]
-    )
-    count = -(-len(words) // config.batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, [config.lr, config.reader_lr], total_steps=count * config.epochs, pct_start=0.1,
-        anneal_strategy="linear",
-    )  # fmt: skip
-    parts = {"additions": nn.ParameterList(additions), "reader": reader, "optimizer": optimizer, "schedule": schedule}
-    weight = dataclasses.asdict(weights)
-    told = {**dataclasses.asdict(config), "seed": seed, "weights": weight, "base": space.sentences.cache_name()}
-    settings = run_settings(told, fingerprint(words, labels))
-    start = load_checkpoint(folder, parts, settings) if resume else 0
-    with RunLog(folder) as run:
-        for epoch in range(start, config.epochs):
-            torch.manual_seed(seed * 100_003 + epoch)
-            reader.train()
-            losses: list[float] = []
-            for rows in tqdm(batches(words, config.batch_size, np.random.default_rng([seed, epoch])), "words", count):
-                mentions = torch.as_tensor(space.mentions.find([words[i] for i in rows]), device=device)
-                asked = Labels(*(torch.as_tensor(column[rows], device=device) for column in labels))
-                with torch.autocast(device.type, torch.bfloat16):  # 1.6 times as fast where processors know it
-                    read = adapted.embed([words[i] for i in rows])
-                terms = reader.terms(read.float(), mentions, asked)
-                loss = torch.stack([weight[name] * term for name, term in terms.items()]).sum()
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                schedule.step()
-                losses.append(loss.item())
-            run.log(epoch, loss=float(np.mean(losses)))
-            save_checkpoint(folder, parts, epoch + 1, settings)
+    learning = Learning(adapted, reader, adapted.learn(device), space, asdict(weights), device)
+    told = {key: value for key, value in asdict(config).items() if key != "again"}
+    told |= {"seed": seed, "weights": asdict(weights), "base": space.sentences.cache_name()}
+    mixture = draw_utterances(own, config.count, np.random.default_rng(seed))
+    learning.read(mixture, config, config.epochs, folder, told, seed=seed, resume=resume)
+    if config.again:
+        last = draw_utterances(own, config.again, np.random.default_rng([seed, 1]), directions=1 - AGAIN)
+        learned = hashlib.sha256(b"".join(a.detach().cpu().numpy().tobytes() for a in learning.additions)).hexdigest()
+        told |= {"again": config.again, "learned": learned}
+        learning.read(last, config, 1, folder / "again", told, seed=seed, resume=resume)
     adapted.freeze()
     return adapted
+
+
+@dataclass
+class Learning:
+    """An encoder and its reader while they learn.
+
+    Attributes:
+        adapted: The encoder.
+        reader: What reads its embeddings.
+        additions: What the encoder learns.
+        space: Finds what is named, and knows what is meant.
+        weights: Of the losses, by name.
+        device: Where all that is computed.
+    """
+
+    adapted: AdaptedSentences
+    reader: Reader
+    additions: list[nn.Parameter]
+    space: Space
+    weights: Mapping[str, float]
+    device: torch.device
+
+    def read(
+        self, steps: Sequence[Step], config: UtterancesConfig, epochs: int, folder: Path, told: Mapping[str, Any], *,
+        seed: int, resume: bool,
+    ) -> None:  # fmt: skip
+        """Learn from `steps`, each read `epochs` times, with the learning rate rising and falling once."""
+        labels = labels_of(steps, self.space, self.reader.plain)
+        words = [step.utterance for step in steps]
+        optimizer = torch.optim.AdamW(
+            [{"params": self.additions, "lr": config.lr}, {"params": self.reader.parameters(), "lr": config.reader_lr}]
+        )
+        count = -(-len(words) // config.batch_size)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, [config.lr, config.reader_lr], total_steps=count * epochs, pct_start=0.1,
+            anneal_strategy="linear",
+        )  # fmt: skip
+        parts = {
+            "additions": nn.ParameterList(self.additions), "reader": self.reader, "optimizer": optimizer,
+            "schedule": schedule,
+        }  # fmt: skip
+        settings = run_settings(dict(told), fingerprint(words, labels))
+        start = load_checkpoint(folder, parts, settings) if resume else 0
+        with RunLog(folder) as run:
+            for epoch in range(start, epochs):
+                torch.manual_seed(seed * 100_003 + epoch)
+                self.reader.train()
+                losses: list[float] = []
+                dealt = batches(words, config.batch_size, np.random.default_rng([seed, epoch]))
+                for rows in tqdm(dealt, "words", count):
+                    loss = self.loss([words[i] for i in rows], Labels(*(column[rows] for column in labels)))
+                    optimizer.zero_grad()
+                    loss.backward()
+                    optimizer.step()
+                    schedule.step()
+                    losses.append(loss.item())
+                run.log(epoch, loss=float(np.mean(losses)))
+                save_checkpoint(folder, parts, epoch + 1, settings)
+
+    def loss(self, words: Sequence[str], labels: Labels) -> Tensor:
+        """All losses of a batch of words and what they ask for, weighted."""
+        mentions = torch.as_tensor(self.space.mentions.find(words), device=self.device)
+        asked = Labels(*(torch.as_tensor(column, device=self.device) for column in labels))
+        with torch.autocast(self.device.type, torch.bfloat16):  # 1.6 times as fast where processors know it
+            read = self.adapted.embed(words)
+        terms = self.reader.terms(read.float(), mentions, asked)
+        return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
 
 
 def batches(words: Sequence[str], size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:

@@ -68,7 +68,8 @@ def test_variants_are_trained_and_written(
 
     def prepare(settings, backend):
         prepared.append(settings)
-        return Material(catalog, space, backend, table, {"unseen_wordings": table}, ())
+        tests = {"unseen_wordings": table, "validation_unseen_wordings": table}
+        return Material(catalog, space, backend, table, tests, ())
 
     def write(head, decoder, material, settings, result):
         written.append((settings.out, settings.head, result))
