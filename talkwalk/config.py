@@ -249,7 +249,7 @@ class UtterancesConfig:
         rank: Rank of the additions to its layers; 0 leaves it as it is.
         count: Number of utterances that are drawn.
         epochs: How often each is read.
-        again: Number of further utterances that are drawn, and read once at last; three of four are directions.
+        again: Number of further utterances that are drawn, and read once at last, most of them directions.
         batch_size: Utterances in one step.
         lr: Largest learning rate of the additions.
         reader_lr: The same of the layers that read what is asked for.

@@ -33,7 +33,7 @@ SEEN = [
     ("9", "5", 1, 10),
 ]  # fmt: skip
 TRAIN = [("7", "1", 5), ("7", "2", 3), ("8", "1", 4)]
-NEEDS_WHEEL = pytest.mark.skipif(wheel_folder("recbole") is None, reason="the recbole wheel is not installed")
+NEEDS_WHEEL = pytest.mark.skipif(wheel_folder("recbole") is None, reason="no recbole wheel: `make setup` installs it")
 
 
 @pytest.fixture

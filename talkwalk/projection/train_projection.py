@@ -58,6 +58,7 @@ JUDGED = (
     ("validation_trained_wordings", Split.TRAIN, Split.VALID),
     ("validation_unseen_wordings", Split.VALID, Split.VALID),
 )
+LINES_BY = "validation_unseen_wordings"  # from which odds on something counts as asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ def fit(
 
 def settle(head: Head, material: Material) -> None:
     """Draw the lines from which on a trained head hears a request, by what validation wordings ask for."""
-    log.info("%s", draw_lines(head, material.tests["validation_unseen_wordings"]))
+    log.info("%s", draw_lines(head, material.tests[LINES_BY]))
     shorten(head, SHORT)
 
 

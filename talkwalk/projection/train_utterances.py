@@ -45,7 +45,7 @@ SAID = {
     StepKind.BETWEEN: 0.01,
     StepKind.NEXT: 0.01,
 }  # how often an utterance asks for what; what has many wordings comes often
-AGAIN = 0.25  # share of the above in the last reading; the rest are directions, which have by far the most wordings
+DIRECTIONS = 0.75  # share that movements along an attribute have in the last reading besides their share in `SAID`
 INTRODUCED = 0.03  # share of the utterances in which people first say what they like
 POOL = 32  # batches whose utterances are sorted by length, so that little is padded
 GAIN = 10.0  # of the unit vectors, so that their entries are about as large as other inputs of a layer
@@ -65,7 +65,7 @@ def draw_utterances(walker: Walker, count: int, rng: np.random.Generator, direct
     shares[kinds.index(StepKind.DIRECTION)] += directions
     steps = [walk.steps[0] for walk in introductions(walker, int(INTRODUCED * count), rng)]
     while len(steps) < count:
-        kind = kinds[int(rng.choice(len(kinds), p=shares / shares.sum()))]
+        kind = kinds[int(rng.choice(len(kinds), p=shares))]
         step = walker.said(kind, rng)
         if step is not None:
             steps.append(step)
@@ -114,7 +114,7 @@ def fit_utterances(
     mixture = draw_utterances(own, config.count, np.random.default_rng(seed))
     learning.read(mixture, config, config.epochs, folder, told, seed=seed, resume=resume)
     if config.again:
-        last = draw_utterances(own, config.again, np.random.default_rng([seed, 1]), directions=1 - AGAIN)
+        last = draw_utterances(own, config.again, np.random.default_rng([seed, 1]), directions=DIRECTIONS)
         learned = hashlib.sha256(b"".join(a.detach().cpu().numpy().tobytes() for a in learning.additions)).hexdigest()
         told |= {"again": config.again, "learned": learned}
         learning.read(last, config, 1, folder / "again", told, seed=seed, resume=resume)
