@@ -188,6 +188,83 @@ def genres(turn: Turn) -> set[str]:
     return {genre for item in turn.items for genre in item.metadata["genre"]}
 
 
+class TestWhatIsKeptTo:
+    def test_a_category_stays_until_another_is_asked_for(self, recommender):
+        session = recommender.session()
+        hears(recommender, asked=[HORROR])
+        assert session.say("horror", k=2).kept == ()
+        hears(recommender)
+        older = session.say("older", k=2)
+        assert older.asked == () and older.kept == (HORROR,)
+        assert all("Horror" in item.metadata["genre"] for item in older.items)
+        assert "still Horror" in older.explain()
+        hears(recommender, asked=[WESTERN])
+        assert session.say("a western now", k=2).kept == ()
+        hears(recommender)
+        newer = session.say("newer", k=2)
+        assert newer.kept == (WESTERN,)
+        assert all("Western" in item.metadata["genre"] for item in newer.items)
+
+    def test_a_refusal_ends_it(self, recommender):
+        session = recommender.session()
+        hears(recommender, asked=[HORROR])
+        session.say("horror", k=2)
+        hears(recommender, without=[HORROR])
+        assert session.say("no more horror", k=2).kept == ()
+        hears(recommender)
+        assert session.say("older", k=2).kept == ()
+
+    def test_so_does_liking_something_else(self, recommender):
+        session = recommender.session()
+        hears(recommender, asked=[HORROR])
+        session.say("horror", k=2)
+        hears(recommender)
+        other = next(i for i in recommender.catalog.ids if "Horror" not in recommender.catalog.row(i)["genre"])
+        session.react(other, liked=True)
+        assert session.say("older", k=2).kept == ()
+
+    def test_what_too_few_items_have_is_given_up(self, recommender):
+        session = recommender.session()
+        hears(recommender, asked=[HORROR])
+        session.say("horror", k=2)
+        hears(recommender)
+        session.react(next(i for i in session.turns[-1].items if "Horror" in i.metadata["genre"]).id, liked=True)
+        everything = session.say("older", k=len(recommender.catalog) // 2)
+        assert genres(everything) > {"Horror"}
+        assert "still" not in everything.explain()
+
+    def test_going_back_and_undo_bring_back_what_was_kept_to_then(self, recommender):
+        session = recommender.session()
+        hears(recommender, asked=[HORROR])
+        session.say("horror", k=2)
+        hears(recommender)
+        session.say("older", k=2)
+        hears(recommender, asked=[WESTERN])
+        session.say("a western", k=2)
+        session.undo()
+        hears(recommender)
+        assert session.say("newer", k=1).kept == (HORROR,)
+        session.undo()
+        hears(recommender, asked=[WESTERN])
+        session.say("a western", k=2)
+        hears(recommender)
+        goes_back(recommender, BACK)
+        assert session.say("go back", k=2).kept == (HORROR,)
+
+    def test_a_turn_answered_elsewhere_keeps_what_its_answer_has(self, recommender):
+        has, lacks = (
+            next(i for i in recommender.catalog.ids if ("Horror" in recommender.catalog.row(i)["genre"]) is wanted)
+            for wanted in (True, False)
+        )
+        for answer, kept in ((has, (HORROR,)), (lacks, ())):
+            session = recommender.session()
+            hears(recommender, asked=[HORROR])
+            session.say("horror", k=1)
+            session.tell("older", [answer])
+            hears(recommender)
+            assert session.say("newer", k=1).kept == kept
+
+
 class TestRefusals:
     def test_what_is_refused_stays_out_until_it_is_asked_for(self, recommender):
         # three at a time: after more turns of four, fewer than four films without either genre are left unseen

@@ -117,12 +117,13 @@ class Session:
         read = rec.project(np.concatenate([state, heard]), anchors)
         clock.lap("projection")
         without, read = self._refused(read), self._as_before(read)
+        kept = self._kept(read, without, [i for name in named for i in name.ids])
         titles = frozenset(i for name in named if name.attribute == rec.catalog.schema.title for i in name.ids)
         hidden = {*exclude, *self._seen(read), *rec.catalog.having(without), *titles}
         made = {i for name in named if name.made_by for i in name.ids} - hidden
         made = made if among is None else made.intersection(among)
         enough = min(k, len(made)) if made else k
-        allowed = rec.among_asked(read.asked, read.within, sorted(made) or among, hidden, enough)
+        allowed = rec.among_asked(read.asked or kept, read.within, sorted(made) or among, hidden, enough)
         items = rec.search(read.position, k, hidden, allowed, diversity or STRENGTH * read.spread)
         clock.lap("search")
         shown = [item.id for item in items]
@@ -130,7 +131,7 @@ class Session:
         turn = Turn(
             text, items, read.position, trace, clock.laps, rec.catalog.schema,
             read.spread, tuple(read.asked), tuple(sorted(without)), tuple(read.within),
-            tuple(i for name in named for i in name.ids),
+            tuple(i for name in named for i in name.ids), kept,
         )  # fmt: skip
         answer = rec.prompts.answer(items[0].metadata) if items else "nothing fits"
         self._said.append(_Said(Exchange(text, answer, system), turn, anchors[CURRENT], built.first, without, titles))
@@ -160,7 +161,8 @@ class Session:
             for i, vector in zip(shown, vectors, strict=True)
         ]
         trace = movement_trace(rec.catalog, self._last_answer(), list(shown))
-        turn = Turn(text, items, vectors[0], trace, {}, rec.catalog.schema)
+        kept = self._held_by(self._said[-1].turn, shown[:1]) if self._said else ()
+        turn = Turn(text, items, vectors[0], trace, {}, rec.catalog.schema, kept=kept)
         first = self._said[-1].first_shown if self._said else 0
         exchange = Exchange(text, rec.prompts.answer(items[0].metadata))
         without = self._said[-1].without if self._said else frozenset()
@@ -217,6 +219,28 @@ class Session:
         earlier = self._returns_to(read)
         before = self._said[-1 if earlier is None else earlier].without if self._said else frozenset()
         return (before - set(read.asked)) | set(read.without)
+
+    def _kept(self, read: Reading, without: Collection[Named], named: Sequence[str]) -> tuple[Named, ...]:
+        """Categories asked for before that the answer keeps to, until others are asked for or they are refused.
+
+        Whoever asked for jazz and now says "faster" wants faster jazz; somebody who stands elsewhere by now, at an item
+        that is liked or named and is no jazz, does not.
+        """
+        if read.asked or not self._said:
+            return ()
+        earlier = self._returns_to(read)
+        if earlier is not None:
+            then = self._said[earlier].turn
+            held = then.asked or then.kept
+        else:
+            current = self._current()
+            held = self._held_by(self._said[-1].turn, named or [i for i in [current] if i is not None])
+        return tuple(category for category in held if category not in without)
+
+    def _held_by(self, turn: Turn, ids: Sequence[str]) -> tuple[Named, ...]:
+        """Those of the categories that a turn kept to which one of some items has."""
+        having = self._recommender.catalog.having
+        return tuple(category for category in turn.asked or turn.kept if not having([category]).isdisjoint(ids))
 
     def _seen(self, read: Reading) -> set[str]:
         """Ids that must not be shown; going back allows what the earlier turn showed."""

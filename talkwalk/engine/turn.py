@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from talkwalk.bands import Band
+from talkwalk.projection.steps import names_in
 from talkwalk.schema import Schema
 
 NOTICEABLE = 0.02  # smallest movement, in catalogue ranks, that an explanation mentions
@@ -48,6 +49,7 @@ class Turn:
         without: The same of those that are kept out, because the person refused them.
         within: (attribute, range) of the ranges that the words ask for, such as ("year", "1970-1979").
         named: Ids of the items that the words name, by title or by who made them; the turn starts from them.
+        kept: (attribute, value) of the categories that were asked for before and are kept to.
     """
 
     text: str
@@ -61,12 +63,15 @@ class Turn:
     without: tuple[tuple[str, str], ...] = ()
     within: tuple[tuple[str, str], ...] = ()
     named: tuple[str, ...] = ()
+    kept: tuple[tuple[str, str], ...] = ()
 
     def explain(self) -> str:
         """The trace in one plain sentence."""
         if not self.trace:
             return f"A first answer to “{self.text}”."
-        parts = [*self._movements(), *self._categories(), *(f"no {value}" for _, value in self.without)]
+        parts = [*self._movements(), *self._categories()]
+        parts += [f"still {value}" for name, value in self.kept if self._all_have(name, value)]
+        parts += [f"no {value}" for _, value in self.without]
         parts += [f"{name} {key}" for name, key in self.within if self._all_within(name, Band.parse(key))]
         if not parts:
             return "About the same as before."
@@ -76,6 +81,10 @@ class Turn:
         """Whether the whole answer lies in a range: one that holds too few items was not insisted on."""
         values = [item.metadata.get(name) for item in self.items]
         return all(value is not None and band.holds(float(value), self.schema.items[name]) for value in values)
+
+    def _all_have(self, name: str, value: str) -> bool:
+        """Whether the whole answer has a category: one that too few items have was not insisted on."""
+        return all(value in names_in(item.metadata.get(name)) for item in self.items)
 
     def _movements(self) -> list[str]:
         words = []

@@ -65,7 +65,8 @@ class TalkWalk(System):
     def _rest(self, turn: Turn, hidden: set[str], k: int) -> list[str]:
         """Everything else by nearness: first what has all that was asked for, last what was refused."""
         catalog = self.recommender.catalog
-        wanted = [catalog.having_all(turn.asked)] if turn.asked else []
+        asked = turn.asked or turn.kept
+        wanted = [catalog.having_all(asked)] if asked else []
         wanted += [catalog.in_ranges(turn.within)] if turn.within else []
         refused = catalog.having(turn.without)
         near = self.recommender.index.search(turn.position, k, exclude=hidden).ids
