@@ -189,80 +189,95 @@ def genres(turn: Turn) -> set[str]:
 
 
 class TestWhatIsKeptTo:
-    def test_a_category_stays_until_another_is_asked_for(self, recommender):
-        session = recommender.session()
-        hears(recommender, asked=[HORROR])
-        assert session.say("horror", k=2).kept == ()
-        hears(recommender)
-        older = session.say("older", k=2)
-        assert older.asked == () and older.kept == (HORROR,)
+    """A category that was asked for; every answer is one film, so that where the words lead is all that is near."""
+
+    @pytest.fixture
+    def say(self, recommender, monkeypatch):
+        """Says something in a session that is read as leading to an item, and as asking for this and that."""
+        session = recommender.session(history=["4"])
+
+        def said(at: str, *, k: int = 1, returns=None, asked=(), without=(), within=()) -> Turn:
+            reading = Reading(recommender.item_vector(at), 0.0, [*asked], [*without], returns, [*within])
+            monkeypatch.setattr(recommender, "project", lambda state, anchors: reading)
+            return session.say("whatever", k=k)
+
+        said.session = session
+        return said
+
+    @pytest.fixture
+    def films(self, recommender):
+        """Films by a genre that they have: the first few are horror, the others are not."""
+        genres = {i: recommender.catalog.row(i)["genre"] for i in recommender.catalog.ids if i != "4"}
+        return {wanted: [i for i, names in genres.items() if ("Horror" in names) is wanted] for wanted in (True, False)}
+
+    def test_it_stays_until_another_is_asked_for(self, recommender, say, films):
+        assert say(films[False][0], asked=[HORROR]).kept == ()
+        older = say(films[True][3], k=2)
+        assert older.asked == () and older.kept == older.held == (HORROR,)
         assert all("Horror" in item.metadata["genre"] for item in older.items)
         assert "still Horror" in older.explain()
-        hears(recommender, asked=[WESTERN])
-        assert session.say("a western now", k=2).kept == ()
-        hears(recommender)
-        newer = session.say("newer", k=2)
-        assert newer.kept == (WESTERN,)
-        assert all("Western" in item.metadata["genre"] for item in newer.items)
+        western = say(films[False][1], asked=[WESTERN])
+        assert western.kept == () and western.held == (WESTERN,)
 
-    def test_a_refusal_ends_it(self, recommender):
-        session = recommender.session()
-        hears(recommender, asked=[HORROR])
-        session.say("horror", k=2)
-        hears(recommender, without=[HORROR])
-        assert session.say("no more horror", k=2).kept == ()
-        hears(recommender)
-        assert session.say("older", k=2).kept == ()
+    def test_a_refusal_ends_it(self, say, films):
+        say(films[True][0], asked=[HORROR])
+        assert say(films[True][1], without=[HORROR]).kept == ()
+        assert say(films[True][2]).kept == ()
 
-    def test_so_does_liking_something_else(self, recommender):
-        session = recommender.session()
-        hears(recommender, asked=[HORROR])
-        session.say("horror", k=2)
-        hears(recommender)
-        other = next(i for i in recommender.catalog.ids if "Horror" not in recommender.catalog.row(i)["genre"])
-        session.react(other, liked=True)
-        assert session.say("older", k=2).kept == ()
+    def test_so_do_words_that_lead_away_from_it(self, say, films):
+        say(films[True][0], asked=[HORROR])
+        assert say(films[False][0]).kept == ()
+        assert say(films[True][1]).kept == ()
 
-    def test_what_too_few_items_have_is_given_up(self, recommender):
-        session = recommender.session()
-        hears(recommender, asked=[HORROR])
-        session.say("horror", k=2)
-        hears(recommender)
-        session.react(next(i for i in session.turns[-1].items if "Horror" in i.metadata["genre"]).id, liked=True)
-        everything = session.say("older", k=len(recommender.catalog) // 2)
-        assert genres(everything) > {"Horror"}
-        assert "still" not in everything.explain()
+    def test_asking_and_refusing_in_one_breath_asks_for_nothing(self, say, films):
+        say(films[True][0], asked=[HORROR])
+        turn = say(films[True][1], asked=[WESTERN], without=[WESTERN])
+        assert turn.asked == () and turn.kept == (HORROR,)
 
-    def test_going_back_and_undo_bring_back_what_was_kept_to_then(self, recommender):
-        session = recommender.session()
-        hears(recommender, asked=[HORROR])
-        session.say("horror", k=2)
-        hears(recommender)
-        session.say("older", k=2)
-        hears(recommender, asked=[WESTERN])
-        session.say("a western", k=2)
-        session.undo()
-        hears(recommender)
-        assert session.say("newer", k=1).kept == (HORROR,)
-        session.undo()
-        hears(recommender, asked=[WESTERN])
-        session.say("a western", k=2)
-        hears(recommender)
-        goes_back(recommender, BACK)
-        assert session.say("go back", k=2).kept == (HORROR,)
+    def test_disliking_everything_shown_does_not_end_it(self, say, films):
+        shown = say(films[True][0], asked=[HORROR]).items
+        say.session.react(shown[0].id, liked=False)
+        assert say(films[True][1]).kept == (HORROR,)
 
-    def test_a_turn_answered_elsewhere_keeps_what_its_answer_has(self, recommender):
-        has, lacks = (
-            next(i for i in recommender.catalog.ids if ("Horror" in recommender.catalog.row(i)["genre"]) is wanted)
-            for wanted in (True, False)
-        )
-        for answer, kept in ((has, (HORROR,)), (lacks, ())):
-            session = recommender.session()
-            hears(recommender, asked=[HORROR])
-            session.say("horror", k=1)
-            session.tell("older", [answer])
-            hears(recommender)
-            assert session.say("newer", k=1).kept == kept
+    def test_a_range_named_now_is_worth_more(self, recommender, say, films):
+        catalog = recommender.catalog
+        frightening = {catalog.row(i)["year"] for i in films[True]}
+        year = next(y for i in films[False] if (y := catalog.row(i)["year"]) not in frightening)
+        band = ("year", f"{year:.0f}-{year:.0f}")
+        without_horror = catalog.in_ranges([band]) - catalog.having([HORROR])
+        assert without_horror and not catalog.in_ranges([band]) & catalog.having([HORROR])
+        say(films[True][0], asked=[HORROR])
+        turn = say(films[True][1], within=[band])
+        assert turn.kept == (HORROR,)
+        assert {item.id for item in turn.items} <= without_horror
+        assert "still" not in turn.explain()
+
+    def test_two_that_nothing_has_together_are_both_kept_to(self, recommender, say, films):
+        never = ("genre", "Musical")
+        assert not recommender.catalog.having_all([HORROR, never])
+        say(films[True][0], asked=[HORROR, never])
+        assert say(films[True][1]).kept == (HORROR,)  # of the one film near by
+
+    def test_going_back_and_undo_bring_back_what_was_kept_to_then(self, say, films):
+        say(films[True][0], asked=[HORROR])
+        say(films[True][1])
+        say(films[False][0], asked=[WESTERN])
+        say.session.undo()
+        assert say(films[True][2]).kept == (HORROR,)
+        say.session.undo()
+        say(films[False][0], asked=[WESTERN])
+        back = say(films[False][1], returns=BACK)
+        assert back.kept == (HORROR,)
+        assert "still" not in back.explain(), "it was not there a turn ago"
+
+    def test_going_back_to_the_start_takes_it_back(self, say, films):
+        say(films[True][0], asked=[HORROR])
+        assert say(films[False][0], returns=BACK).kept == ()
+
+    def test_a_turn_answered_elsewhere_does_not_end_it(self, say, films):
+        say(films[True][0], asked=[HORROR])
+        say.session.tell("older", [films[True][1]])
+        assert say(films[True][2]).kept == (HORROR,)
 
 
 class TestRefusals:

@@ -23,6 +23,8 @@ from talkwalk.schema import Row
 if TYPE_CHECKING:
     from talkwalk.engine.recommender import Reading, Recommender
 
+AT_HOME = 1 / 3  # share of the nearest items that must have a category for it to be kept to
+
 
 @dataclass(frozen=True, slots=True)
 class _Said:
@@ -82,7 +84,8 @@ class Session:
     ) -> Turn:
         """Answer one turn.
 
-        Words may name items of the catalogue: "like X" starts from X, which is not shown; "by Y" shows only what Y
+        A category that was asked for is kept to while other things change, where enough items have it. Words may name
+        items of the catalogue: "like X" starts from X, which is not shown; "by Y" shows only what Y
         made, as long as something of it is left to show.
 
         Args:
@@ -117,13 +120,15 @@ class Session:
         read = rec.project(np.concatenate([state, heard]), anchors)
         clock.lap("projection")
         without, read = self._refused(read), self._as_before(read)
-        kept = self._kept(read, without, [i for name in named for i in name.ids])
+        read = read._replace(asked=[category for category in read.asked if category not in without])
         titles = frozenset(i for name in named if name.attribute == rec.catalog.schema.title for i in name.ids)
         hidden = {*exclude, *self._seen(read), *rec.catalog.having(without), *titles}
         made = {i for name in named if name.made_by for i in name.ids} - hidden
         made = made if among is None else made.intersection(among)
         enough = min(k, len(made)) if made else k
-        allowed = rec.among_asked(read.asked or kept, read.within, sorted(made) or among, hidden, enough)
+        allowed = rec.among_asked(read.asked, read.within, sorted(made) or among, hidden, enough)
+        kept = self._kept(read, without, k, hidden, among)
+        allowed = rec.among_asked(kept, (), allowed, hidden, enough)
         items = rec.search(read.position, k, hidden, allowed, diversity or STRENGTH * read.spread)
         clock.lap("search")
         shown = [item.id for item in items]
@@ -161,7 +166,7 @@ class Session:
             for i, vector in zip(shown, vectors, strict=True)
         ]
         trace = movement_trace(rec.catalog, self._last_answer(), list(shown))
-        kept = self._held_by(self._said[-1].turn, shown[:1]) if self._said else ()
+        kept = self._said[-1].turn.held if self._said else ()
         turn = Turn(text, items, vectors[0], trace, {}, rec.catalog.schema, kept=kept)
         first = self._said[-1].first_shown if self._said else 0
         exchange = Exchange(text, rec.prompts.answer(items[0].metadata))
@@ -220,27 +225,22 @@ class Session:
         before = self._said[-1 if earlier is None else earlier].without if self._said else frozenset()
         return (before - set(read.asked)) | set(read.without)
 
-    def _kept(self, read: Reading, without: Collection[Named], named: Sequence[str]) -> tuple[Named, ...]:
+    def _kept(
+        self, read: Reading, without: Collection[Named], k: int, hidden: Collection[str], among: Collection[str] | None
+    ) -> tuple[Named, ...]:
         """Categories asked for before that the answer keeps to, until others are asked for or they are refused.
 
-        Whoever asked for jazz and now says "faster" wants faster jazz; somebody who stands elsewhere by now, at an item
-        that is liked or named and is no jazz, does not.
+        Whoever asked for jazz and now says "faster" wants faster jazz. Words that lead away from it ("like the first
+        one, but sadder", or what was liked since) let it go: then few of the items nearest to the position are jazz.
         """
         if read.asked or not self._said:
             return ()
-        earlier = self._returns_to(read)
-        if earlier is not None:
-            then = self._said[earlier].turn
-            held = then.asked or then.kept
-        else:
-            current = self._current()
-            held = self._held_by(self._said[-1].turn, named or [i for i in [current] if i is not None])
-        return tuple(category for category in held if category not in without)
-
-    def _held_by(self, turn: Turn, ids: Sequence[str]) -> tuple[Named, ...]:
-        """Those of the categories that a turn kept to which one of some items has."""
-        having = self._recommender.catalog.having
-        return tuple(category for category in turn.asked or turn.kept if not having([category]).isdisjoint(ids))
+        rec, earlier = self._recommender, self._returns_to(read)
+        held = tuple(c for c in self._said[-1 if earlier is None else earlier].turn.held if c not in without)
+        if earlier is not None or not held:
+            return held
+        near = rec.index.search(read.position, k, exclude=hidden, among=among).ids
+        return tuple(c for c in held if len(rec.catalog.having([c]).intersection(near)) >= AT_HOME * len(near))
 
     def _seen(self, read: Reading) -> set[str]:
         """Ids that must not be shown; going back allows what the earlier turn showed."""

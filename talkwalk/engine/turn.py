@@ -49,7 +49,8 @@ class Turn:
         without: The same of those that are kept out, because the person refused them.
         within: (attribute, range) of the ranges that the words ask for, such as ("year", "1970-1979").
         named: Ids of the items that the words name, by title or by who made them; the turn starts from them.
-        kept: (attribute, value) of the categories that were asked for before and are kept to.
+        kept: (attribute, value) of the categories that were asked for before and are kept to, where enough items have
+            them.
     """
 
     text: str
@@ -65,12 +66,17 @@ class Turn:
     named: tuple[str, ...] = ()
     kept: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def held(self) -> tuple[tuple[str, str], ...]:
+        """Categories that hold from here on: those asked for, or else those kept to."""
+        return self.asked or self.kept
+
     def explain(self) -> str:
         """The trace in one plain sentence."""
         if not self.trace:
             return f"A first answer to “{self.text}”."
         parts = [*self._movements(), *self._categories()]
-        parts += [f"still {value}" for name, value in self.kept if self._all_have(name, value)]
+        parts += [f"still {value}" for name, value in self.kept if self._always(name, value)]
         parts += [f"no {value}" for _, value in self.without]
         parts += [f"{name} {key}" for name, key in self.within if self._all_within(name, Band.parse(key))]
         if not parts:
@@ -82,9 +88,11 @@ class Turn:
         values = [item.metadata.get(name) for item in self.items]
         return all(value is not None and band.holds(float(value), self.schema.items[name]) for value in values)
 
-    def _all_have(self, name: str, value: str) -> bool:
-        """Whether the whole answer has a category: one that too few items have was not insisted on."""
-        return all(value in names_in(item.metadata.get(name)) for item in self.items)
+    def _always(self, name: str, value: str) -> bool:
+        """Whether this whole answer has a category, and the one before had."""
+        return f"{name}={value}" not in self.trace and all(
+            value in names_in(item.metadata.get(name)) for item in self.items
+        )
 
     def _movements(self) -> list[str]:
         words = []

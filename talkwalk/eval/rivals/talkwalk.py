@@ -63,10 +63,9 @@ class TalkWalk(System):
         return Answer((*shown, *self._rest(turn, {*dialogue.seen, *shown}, k))[:k], turn.position)
 
     def _rest(self, turn: Turn, hidden: set[str], k: int) -> list[str]:
-        """Everything else by nearness: first what has all that was asked for, last what was refused."""
+        """Everything else by nearness: first what has all that was asked for or is kept to, last what was refused."""
         catalog = self.recommender.catalog
-        asked = turn.asked or turn.kept
-        wanted = [catalog.having_all(asked)] if asked else []
+        wanted = [catalog.having_all(turn.held)] if turn.held else []
         wanted += [catalog.in_ranges(turn.within)] if turn.within else []
         refused = catalog.having(turn.without)
         near = self.recommender.index.search(turn.position, k, exclude=hidden).ids
