@@ -247,8 +247,9 @@ class UtterancesConfig:
 
     Attributes:
         rank: Rank of the additions to its layers; 0 leaves it as it is.
-        count: Number of utterances that are drawn.
-        epochs: How often each is read.
+        directions: Number of utterances that ask for a direction and are read first, once.
+        count: Number of utterances of every kind that are drawn.
+        epochs: How often each of these is read.
         again: Number of further utterances that are drawn, and read once at last, most of them directions.
         batch_size: Utterances in one step.
         lr: Largest learning rate of the additions.
@@ -256,6 +257,7 @@ class UtterancesConfig:
     """
 
     rank: int = 0
+    directions: int = 0
     count: int = 32_000
     epochs: int = 3
     again: int = 0
@@ -265,7 +267,7 @@ class UtterancesConfig:
 
     def __post_init__(self) -> None:
         _positive(self, "count", "epochs", "batch_size", "lr", "reader_lr")
-        _not_negative(self, "rank", "again")
+        _not_negative(self, "rank", "directions", "again")
 
 
 @dataclass(kw_only=True, slots=True)

@@ -130,6 +130,8 @@ def test_the_last_reading_is_mostly_of_directions(walker):
     usual, last = (draw_utterances(walker, 400, np.random.default_rng(0), directions=d) for d in (0.0, 0.75))
     share, more = (np.mean([step.kind is StepKind.DIRECTION for step in steps]) for steps in (usual, last))
     assert share < 0.5 < 0.7 < more < 1.0
+    alone = draw_utterances(walker, 100, np.random.default_rng(0), directions=1.0)
+    assert {step.kind for step in alone} == {StepKind.DIRECTION}
 
 
 def test_batches_hold_every_utterance_once_and_few_lengths():
@@ -169,9 +171,11 @@ def test_dropout_is_on_while_the_additions_learn_and_off_afterwards(sentences):
     assert not adapted.model.training
 
 
-@pytest.mark.parametrize("epochs", [2, 4])  # the second time the last reading is interrupted
+@pytest.mark.parametrize(
+    "epochs", [1, 3, 5]
+)  # only directions are learned; some of all; the last reading is interrupted
 def test_interrupted_training_goes_on_to_the_same_additions(space, walker, tmp_path, monkeypatch, epochs):
-    config = dataclasses.replace(CONFIG, again=40)
+    config = dataclasses.replace(CONFIG, directions=40, again=40)
     whole = fit(space, walker, tmp_path / "whole", config)
     monkeypatch.setattr("talkwalk.projection.train_utterances.RunLog.log", stop_after(epochs))
     with pytest.raises(KeyboardInterrupt):
@@ -191,6 +195,13 @@ def stop_after(epochs: int):
             raise KeyboardInterrupt
 
     return log
+
+
+def test_a_language_without_directions_is_learned_without_them(space, catalog, descriptions, language, tmp_path):
+    mute = dataclasses.replace(language, directions={})
+    walker = Walker(catalog, descriptions, mute, WalksConfig(simulated=1, real=0, test=1))
+    fit(space, walker, tmp_path, dataclasses.replace(CONFIG, directions=40, epochs=1))
+    assert not (tmp_path / "directions").exists()
 
 
 def test_another_run_does_not_go_on_where_one_stopped(space, walker, tmp_path):
@@ -217,7 +228,9 @@ def test_additions_trained_with_other_weights_are_not_taken_for_these(space, wal
         fit_utterances(space, walker, CONFIG, LossWeights(moves=3.0), tmp_path, seed=0, device=torch.device("cpu"))
 
 
-@pytest.mark.parametrize(("field", "value"), [("rank", -1), ("count", 0), ("epochs", 0), ("again", -1), ("lr", 0.0)])
+@pytest.mark.parametrize(
+    ("field", "value"), [("rank", -1), ("count", 0), ("epochs", 0), ("directions", -1), ("again", -1), ("lr", 0.0)]
+)
 def test_impossible_settings_name_themselves(field, value):
     with pytest.raises(ValueError, match=field):
         UtterancesConfig(**{field: value})

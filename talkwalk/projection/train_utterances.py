@@ -63,7 +63,8 @@ def draw_utterances(walker: Walker, count: int, rng: np.random.Generator, direct
     kinds, shares = list(SAID), np.array(list(SAID.values()))
     shares = (1 - directions) * shares / shares.sum()
     shares[kinds.index(StepKind.DIRECTION)] += directions
-    steps = [walk.steps[0] for walk in introductions(walker, int(INTRODUCED * count), rng)]
+    introduced = int(INTRODUCED * count) if directions < 1 else 0
+    steps = [walk.steps[0] for walk in introductions(walker, introduced, rng)]
     while len(steps) < count:
         kind = kinds[int(rng.choice(len(kinds), p=shares))]
         step = walker.said(kind, rng)
@@ -101,22 +102,25 @@ def fit_utterances(
 ) -> AdaptedSentences:  # fmt: skip
     """The space's sentence encoder, adapted; an interrupted run continues after its last whole epoch.
 
-    All that people say is learned together first. That leaves directions unlearned, which have thousands of wordings
-    where the rest has frames, and so a last reading is mostly of them.
+    All that people say is learned together. Directions, which have thousands of wordings where the rest has frames, are
+    learned too late that way: they may be read alone before, and a last reading may be mostly of them.
     """
     own = dataclasses.replace(walker)  # which deals its own wordings: what walks say does not depend on it
     torch.manual_seed(seed)
     adapted = AdaptedSentences(space.sentences, config.rank, cache=folder)
     reader = Reader(int(space.shape["sentence_dim"]), space, walker.config.step).to(device)
     learning = Learning(adapted, reader, adapted.learn(device), space, asdict(weights), device)
-    told = {key: value for key, value in asdict(config).items() if key != "again"}
+    told = {key: value for key, value in asdict(config).items() if key not in ("directions", "again")}
     told |= {"seed": seed, "weights": asdict(weights), "base": space.sentences.cache_name()}
+    if config.directions and any(map(own.asking.directed, own.language.directions)):
+        first = draw_utterances(own, config.directions, np.random.default_rng([seed, 2]), directions=1.0)
+        learning.read(first, config, 1, folder / "directions", told, seed=seed, resume=resume)
+        told |= {"directions": config.directions, "learned": learning.fingerprint()}
     mixture = draw_utterances(own, config.count, np.random.default_rng(seed))
     learning.read(mixture, config, config.epochs, folder, told, seed=seed, resume=resume)
     if config.again:
         last = draw_utterances(own, config.again, np.random.default_rng([seed, 1]), directions=DIRECTIONS)
-        learned = hashlib.sha256(b"".join(a.detach().cpu().numpy().tobytes() for a in learning.additions)).hexdigest()
-        told |= {"again": config.again, "learned": learned}
+        told |= {"again": config.again, "learned": learning.fingerprint()}
         learning.read(last, config, 1, folder / "again", told, seed=seed, resume=resume)
     adapted.freeze()
     return adapted
@@ -178,6 +182,10 @@ class Learning:
                     losses.append(loss.item())
                 run.log(epoch, loss=float(np.mean(losses)))
                 save_checkpoint(folder, parts, epoch + 1, settings)
+
+    def fingerprint(self) -> str:
+        """Hash of the additions as they are now."""
+        return hashlib.sha256(b"".join(a.detach().cpu().numpy().tobytes() for a in self.additions)).hexdigest()
 
     def loss(self, words: Sequence[str], labels: Labels) -> Tensor:
         """All losses of a batch of words and what they ask for, weighted."""
