@@ -196,10 +196,11 @@ class TestWhatIsKeptTo:
         """Says something in a session that is read as leading to an item, and as asking for this and that."""
         session = recommender.session(history=["4"])
 
-        def said(at: str, *, k: int = 1, returns=None, asked=(), without=(), within=()) -> Turn:
-            reading = Reading(recommender.item_vector(at), 0.0, [*asked], [*without], returns, [*within])
+        def said(at: str, *, text="whatever", k=1, returns=None, asked=(), without=(), within=(), moves=False) -> Turn:
+            place = recommender.item_vector(at)
+            reading = Reading(place, 0.0, [*asked], [*without], returns, [*within], moves)
             monkeypatch.setattr(recommender, "project", lambda state, anchors: reading)
-            return session.say("whatever", k=k)
+            return session.say(text, k=k)
 
         said.session = session
         return said
@@ -228,6 +229,20 @@ class TestWhatIsKeptTo:
         say(films[True][0], asked=[HORROR])
         assert say(films[False][0]).kept == ()
         assert say(films[True][1]).kept == ()
+
+    def test_a_step_along_an_axis_does_not_lead_away(self, say, films):
+        say(films[True][0], asked=[HORROR])
+        older = say(films[False][0], moves=True)
+        assert older.kept == (HORROR,) and "Horror" in older.items[0].metadata["genre"]
+
+    def test_a_step_from_elsewhere_does(self, recommender, say, films):
+        say(films[True][0], asked=[HORROR])
+        say.session.react(films[False][0], liked=True)
+        assert say(films[False][1], moves=True).kept == ()
+        say(films[True][1], asked=[HORROR])
+        title = recommender.catalog.row(films[False][2])["title"]
+        named = say(films[False][3], text=f"like {title}, but older", moves=True)
+        assert named.named == (films[False][2],) and named.kept == ()
 
     def test_asking_and_refusing_in_one_breath_asks_for_nothing(self, say, films):
         say(films[True][0], asked=[HORROR])

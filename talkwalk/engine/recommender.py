@@ -25,6 +25,7 @@ from talkwalk.index.catalog import Catalog, present
 from talkwalk.index.factory import build_index
 from talkwalk.llm.batching import BatchQueue
 from talkwalk.llm.language_model import HiddenStateBackend, LanguageModel
+from talkwalk.projection.movements import SIDES
 from talkwalk.projection.projection_head import RETURNS
 from talkwalk.projection.steps import Named
 from talkwalk.schema import Row
@@ -42,6 +43,7 @@ class Reading(NamedTuple):
         without: The same of those that were refused.
         returns: The earlier place that is gone back to, BACK or FIRST; None for going on.
         within: (attribute, range) of the ranges that were asked for.
+        moves: Whether the words ask for more or less of an ordered attribute.
     """
 
     position: np.ndarray
@@ -50,6 +52,7 @@ class Reading(NamedTuple):
     without: list[Named]
     returns: int | None
     within: list[Named]
+    moves: bool = False
 
 
 class Recommender:
@@ -247,7 +250,8 @@ class Recommender:
         spread = spoken_spread(float(projected.spread[0]))
         logit, place = max(zip(projected.returns[0].tolist(), RETURNS, strict=True))
         returns = place if logit > 0 else None
-        return Reading(projected.positions[0].numpy(), spread, asked, without, returns, within)
+        moves = bool((projected.moves.sides[0].argmax(dim=-1) != SIDES.index(0.0)).any())
+        return Reading(projected.positions[0].numpy(), spread, asked, without, returns, within, moves)
 
     def check_search(
         self, k: int, exclude: Collection[str], where: Mapping[str, Any] | None, diversity: float
@@ -294,6 +298,12 @@ class Recommender:
             if len(found) >= k:
                 return found
         return among
+
+    def nearest(
+        self, position: np.ndarray, k: int, hidden: Collection[str], among: Collection[str] | None
+    ) -> Sequence[str]:
+        """Ids of the items nearest to a position, the best first, but for `hidden` and what is not `among` them."""
+        return self.index.search(position, k, exclude=hidden, among=among).ids
 
     def search(
         self,

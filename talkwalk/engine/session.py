@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +127,8 @@ class Session:
         made = made if among is None else made.intersection(among)
         enough = min(k, len(made)) if made else k
         allowed = rec.among_asked(read.asked, read.within, sorted(made) or among, hidden, enough)
-        kept = self._kept(read, without, k, hidden, among)
+        walked = read.moves and not named and self._anchor is None
+        kept = self._kept(read, without, walked, lambda: rec.nearest(read.position, k, hidden, among))
         allowed = rec.among_asked(kept, (), allowed, hidden, enough)
         items = rec.search(read.position, k, hidden, allowed, diversity or STRENGTH * read.spread)
         clock.lap("search")
@@ -226,21 +227,22 @@ class Session:
         return (before - set(read.asked)) | set(read.without)
 
     def _kept(
-        self, read: Reading, without: Collection[Named], k: int, hidden: Collection[str], among: Collection[str] | None
+        self, read: Reading, without: Collection[Named], walked: bool, nearest: Callable[[], Sequence[str]]
     ) -> tuple[Named, ...]:
         """Categories asked for before that the answer keeps to, until others are asked for or they are refused.
 
-        Whoever asked for jazz and now says "faster" wants faster jazz. Words that lead away from it ("like the first
-        one, but sadder", or what was liked since) let it go: then few of the items nearest to the position are jazz.
+        Whoever asked for jazz and now says "faster" walks on from there, and wants faster jazz. Other words may lead
+        away from it ("between those two", "something for a rainy day"), and so may an item that is named or liked: then
+        few of the nearest items are jazz.
         """
         if read.asked or not self._said:
             return ()
-        rec, earlier = self._recommender, self._returns_to(read)
+        earlier = self._returns_to(read)
         held = tuple(c for c in self._said[-1 if earlier is None else earlier].turn.held if c not in without)
-        if earlier is not None or not held:
+        if not held or walked or earlier is not None:
             return held
-        near = rec.index.search(read.position, k, exclude=hidden, among=among).ids
-        return tuple(c for c in held if len(rec.catalog.having([c]).intersection(near)) >= AT_HOME * len(near))
+        near, having = nearest(), self._recommender.catalog.having
+        return tuple(c for c in held if len(having([c]).intersection(near)) >= AT_HOME * len(near))
 
     def _seen(self, read: Reading) -> set[str]:
         """Ids that must not be shown; going back allows what the earlier turn showed."""
