@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from talkwalk.eval.asked_scripts import ROOM, WINDOW, draw_scripts, middle_bounds, middle_of
-from talkwalk.eval.controllability import rank_correlation, steering_aim
+from talkwalk.eval.controllability import ARRIVED, rank_correlation, steering_aim
 from talkwalk.eval.judge import Values
 from talkwalk.eval.ruler import Ruler
 from talkwalk.eval.sessions import Ask, RecordedSession, moments
@@ -22,7 +22,6 @@ from talkwalk.eval.world import Measured, World, by_unit
 from talkwalk.projection.steps import AMOUNTS, StepKind
 from talkwalk.projection.validation import GRADES, MOVED, Movement
 
-MOST_OF = 0.5  # share of an answer above which a category that was asked for has arrived
 Sessions = Sequence[RecordedSession]
 
 
@@ -213,7 +212,7 @@ def followed(start: str, shown: Sequence[str], ask: Ask, ruler: Ruler) -> bool:
     """Whether an answer goes where a direction or a switch asked it to."""
     if ask.kind is StepKind.DIRECTION:
         return bool(_movement(start, shown, ask, ruler).on_axis[0] > MOVED)
-    return ruler.share(shown, str(ask.subject), str(ask.value)) > MOST_OF
+    return ruler.share(shown, str(ask.subject), str(ask.value)) > ARRIVED
 
 
 class Return(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,12 +14,16 @@ from talkwalk.projection.steps import StepKind
 from talkwalk.projection.validation import Movement, movement, rank_table
 from talkwalk.schema import is_missing
 
+if TYPE_CHECKING:
+    from talkwalk.eval.ruler import Ruler
+
 TEMPERATURE = 0.05  # of the distribution over items; the one that training contrasts items with
 GRADES = (0.0, 0.25, 0.5, 0.75, 1.0)
 ASKED = 0.3  # catalogue ranks that a plain "more" or "less" asks for; the default of `WalksConfig.step`
 STILL = 1e-4  # 1 - cosine below which a position has not moved
 BOUND = 0.1  # mean rank distance from the hidden target at which a simulated user is satisfied
 LOOKS = 3  # items of an answer that a simulated user looks at: showing a bit of everything must not please everybody
+ARRIVED = 0.5  # share of an answer above which a category that was asked for has arrived
 PATIENCE = 10  # turns after which a simulated user gives up
 
 
@@ -283,3 +287,23 @@ def _recovered(before: np.ndarray | None, steered: np.ndarray | None, back: np.n
     cosine, left = float(before @ back), float(before @ steered)
     recovery = (cosine - left) / (1 - left) if 1 - left > STILL else 0.0
     return cosine, max(recovery, -1.0)
+
+
+def category_kept(sessions: Sequence[RecordedSession], ruler: Ruler) -> np.ndarray:
+    """Does a steer along an axis leave the category alone that was switched to before?
+
+    Protocol: a switch whose answer has the asked category in more than half of its items, then steers along axes, as
+    long as nothing else is said. Formula: the share of each such steer's answer that has the category, 0 to 1, (steers,).
+    """
+    shares = []
+    for session in sessions:
+        asked: tuple[str, str] | None = None
+        for turn in session.turns:
+            if turn.ask.kind is StepKind.SWITCH:
+                asked = (str(turn.ask.subject), str(turn.ask.value))
+                asked = asked if ruler.share(turn.shown, *asked) > ARRIVED else None
+            elif turn.ask.kind is not StepKind.DIRECTION:
+                asked = None
+            elif asked is not None:
+                shares.append(ruler.share(turn.shown, *asked))
+    return np.array(shares)

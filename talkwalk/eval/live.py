@@ -12,6 +12,7 @@ from talkwalk.eval.clusters import metadata_regions
 from talkwalk.eval.controllability import (
     GRADES,
     PATIENCE,
+    category_kept,
     diversity_gradient,
     satisfying,
     steering_entropy_reduction,
@@ -203,7 +204,7 @@ def steered(
     system: System, world: World, steering: Sequence[RecordedSession], exploring: Sequence[RecordedSession]
 ) -> dict[str, Values]:
     """Control and explanation; one value per session, the mean over its steers."""
-    catalog, vectors = world.catalog, system.vectors
+    catalog, vectors, ruler = world.catalog, system.vectors, Ruler(world.catalog)
     names = [a.name for a in catalog.schema.ordered]
     directions = axis_directions(vectors, rank_table(catalog), names) if vectors is not None and names else {}
     numbered = {f"steer:{i}": s for i, s in enumerate(steering)} | {f"explore:{i}": s for i, s in enumerate(exploring)}
@@ -215,6 +216,7 @@ def steered(
         "traceability": per(lambda s: steering_traceability(s, catalog.schema)),
         "steering_precision/live": per(lambda s: steering_precision(steering_movement(s, catalog))),
         "direction/live": per(lambda s: steering_movement(s, catalog).direction),
+        "category_kept": per(lambda s: category_kept(s, ruler)),
         "reversibility/returned": per(lambda s: steering_reversibility(s).returned),
         "reversibility": per(lambda s: steering_reversibility(s).recovery),
         "reversibility/cosine": per(lambda s: steering_reversibility(s).cosine),

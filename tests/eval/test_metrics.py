@@ -24,6 +24,7 @@ from talkwalk.eval.people import people
 from talkwalk.eval.ranking import hit_at, ndcg_at, place_of, reciprocal
 from talkwalk.eval.rivals.baselines import popularity
 from talkwalk.eval.rivals.talkwalk import TalkWalk
+from talkwalk.eval.ruler import Ruler
 from talkwalk.eval.sanity import coverage, latency, nearest_neighbour_accuracy, next_item_accuracy, turn_seconds
 from talkwalk.eval.sessions import Ask, Opening, RecordedSession, RecordedTurn, moments, play, play_each, steers
 from talkwalk.eval.simulated_user import Seeker, Voice, Wanderer
@@ -253,6 +254,20 @@ class TestReversibility:
         found = control.steering_reversibility([session(*turns)])
         assert np.isnan(found.cosine).all() and np.isnan(found.recovery).all()
         assert found.returned == [1.0]
+
+
+class TestCategoryKept:
+    def test_only_steers_after_a_switch_that_arrived_count(self, catalog):
+        ruler = Ruler(catalog)
+        horror = sorted(catalog.having([("genre", "Horror")]))
+        others = [i for i in catalog.ids if i not in horror]
+        switch = (StepKind.SWITCH, "genre", "Horror")
+        arrived, missed = turn(*switch, shown=horror[:4]), turn(*switch, shown=others[:4])
+        older = (StepKind.DIRECTION, "year", -1)
+        all_of_it, half, none = (turn(*older, shown=ids) for ids in (horror[4:6], (horror[4], others[0]), others[:2]))
+        kept = control.category_kept
+        assert kept([session(all_of_it, arrived, all_of_it, half, none)], ruler) == pytest.approx([1, 0.5, 0])
+        assert kept([session(missed, all_of_it), session(arrived, turn(StepKind.BACK), half)], ruler).size == 0
 
 
 class TestCoherence:
