@@ -293,7 +293,8 @@ def category_kept(sessions: Sequence[RecordedSession], ruler: Ruler) -> np.ndarr
     """Does a steer along an axis leave the category alone that was switched to before?
 
     Protocol: a switch whose answer has the asked category in more than half of its items, then steers along axes, as
-    long as nothing else is said. Formula: the share of each such steer's answer that has the category, 0 to 1, (steers,).
+    long as nothing else is said. Formula: the share of each such steer's answer that has the category, 0 to 1,
+    (steers,).
     """
     shares = []
     for session in sessions:
