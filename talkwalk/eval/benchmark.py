@@ -23,7 +23,7 @@ from talkwalk.datasets.resolve import open_catalog
 from talkwalk.eval.parts import ASKED, HUMAN, PARTS, SIMULATED, STEEREVAL, parts_for
 from talkwalk.eval.report import ORACLE, Report, build_report
 from talkwalk.eval.results import Result, rounded
-from talkwalk.eval.rivals.registry import Parts, open_system
+from talkwalk.eval.rivals.registry import SYSTEMS, Parts, open_system
 from talkwalk.eval.simulated import measure_oracle
 from talkwalk.eval.system import System, Unsuited
 from talkwalk.eval.unseen import unseen_by
@@ -105,7 +105,7 @@ def settings_of(part: str, world: World, settings: Mapping[str, Any]) -> dict[st
 
 def made_of(name: str) -> str:
     """A system's name, and for a folder the hash of its files: one that was trained again is measured again."""
-    if not Path(name).is_dir():
+    if name in SYSTEMS or not Path(name).is_dir():
         return name
     files = sorted(p for p in Path(name).rglob("*") if p.is_file())
     digest = hashlib.sha256(b"".join(hashlib.sha256(p.read_bytes()).digest() for p in files))

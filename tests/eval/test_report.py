@@ -110,6 +110,12 @@ class TestBenchmark:
         assert made_of(str(tmp_path)) != first
         assert made_of("random") == "random"
 
+    def test_a_systems_name_is_no_folder(self, tmp_path, monkeypatch):
+        """In the repository itself `talkwalk` is one."""
+        (tmp_path / "talkwalk").mkdir()
+        monkeypatch.chdir(tmp_path)
+        assert made_of("talkwalk") == "talkwalk"
+
     def test_what_was_kept_of_other_parts_does_not_depend_on_the_amounts_of_asked(self, catalog, parts):
         worlds = [World(catalog, None, amounts_of(EvalConfig(**SETTINGS, quick_starts=n))) for n in (3, 4)]
         assert fingerprint(worlds[0], parts) == fingerprint(worlds[1], parts)
