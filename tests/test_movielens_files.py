@@ -281,7 +281,7 @@ def test_100k_as_published(ml_100k):
 def test_100k_as_published_equals_the_wheel(tmp_path):
     """The wheel's tables, written out as GroupLens writes them, make the same catalogue but for a mistake."""
     if movielens.wheel_folder("recbole") is None:
-        pytest.skip("the recbole wheel is not installed")
+        pytest.skip("no recbole wheel: `make setup` installs it")
     tables, folder = movielens._recbole(movielens._installed()), tmp_path
     names = [str(g).replace("unkonwn", "unknown").split() for g in tables.items["genres"]]
     rows = [

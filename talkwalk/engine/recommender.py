@@ -33,6 +33,9 @@ from talkwalk.schema import Row
 LISTENERS = 32  # sessions whose words are waited for at the same time
 
 
+AT_HOME = 1 / 3  # share of the nearest items that must have a category for a place to be at home in it
+
+
 class Reading(NamedTuple):
     """What is made of one turn.
 
@@ -299,11 +302,19 @@ class Recommender:
                 return found
         return among
 
-    def nearest(
-        self, position: np.ndarray, k: int, hidden: Collection[str], among: Collection[str] | None
-    ) -> Sequence[str]:
-        """Ids of the items nearest to a position, the best first, but for `hidden` and what is not `among` them."""
-        return self.index.search(position, k, exclude=hidden, among=among).ids
+    def at_home(
+        self,
+        held: Sequence[Named],
+        position: np.ndarray,
+        k: int,
+        hidden: Collection[str],
+        among: Collection[str] | None,
+    ) -> tuple[Named, ...]:
+        """Those of some categories that the place is still at home in: enough of the `k` nearest items have them."""
+        if not held:
+            return ()
+        near = self.index.search(position, k, exclude=hidden, among=among).ids
+        return tuple(c for c in held if len(self.catalog.having([c]).intersection(near)) >= AT_HOME * len(near))
 
     def search(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,6 @@ from talkwalk.schema import Row
 
 if TYPE_CHECKING:
     from talkwalk.engine.recommender import Reading, Recommender
-
-AT_HOME = 1 / 3  # share of the nearest items that must have a category for it to be kept to
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +125,11 @@ class Session:
         made = made if among is None else made.intersection(among)
         enough = min(k, len(made)) if made else k
         allowed = rec.among_asked(read.asked, read.within, sorted(made) or among, hidden, enough)
-        walked = read.moves and not named and self._anchor is None
-        kept = self._kept(read, without, walked, lambda: rec.nearest(read.position, k, hidden, among))
+        kept = self._held(read, without)
+        # whoever asked for jazz and now says "faster" walks on from there; what else is said may lead away from it
+        walks_on = read.moves and not named and self._anchor is None
+        if not walks_on and self._returns_to(read) is None:
+            kept = rec.at_home(kept, read.position, k, hidden, among)
         allowed = rec.among_asked(kept, (), allowed, hidden, enough)
         items = rec.search(read.position, k, hidden, allowed, diversity or STRENGTH * read.spread)
         clock.lap("search")
@@ -226,23 +227,13 @@ class Session:
         before = self._said[-1 if earlier is None else earlier].without if self._said else frozenset()
         return (before - set(read.asked)) | set(read.without)
 
-    def _kept(
-        self, read: Reading, without: Collection[Named], walked: bool, nearest: Callable[[], Sequence[str]]
-    ) -> tuple[Named, ...]:
-        """Categories asked for before that the answer keeps to, until others are asked for or they are refused.
-
-        Whoever asked for jazz and now says "faster" walks on from there, and wants faster jazz. Other words may lead
-        away from it ("between those two", "something for a rainy day"), and so may an item that is named or liked: then
-        few of the nearest items are jazz.
-        """
+    def _held(self, read: Reading, without: Collection[Named]) -> tuple[Named, ...]:
+        """Categories asked for before that still hold: until others are asked for, or they are refused."""
         if read.asked or not self._said:
             return ()
         earlier = self._returns_to(read)
-        held = tuple(c for c in self._said[-1 if earlier is None else earlier].turn.held if c not in without)
-        if not held or walked or earlier is not None:
-            return held
-        near, having = nearest(), self._recommender.catalog.having
-        return tuple(c for c in held if len(having([c]).intersection(near)) >= AT_HOME * len(near))
+        then = self._said[-1 if earlier is None else earlier].turn
+        return tuple(category for category in then.held if category not in without)
 
     def _seen(self, read: Reading) -> set[str]:
         """Ids that must not be shown; going back allows what the earlier turn showed."""
