@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,7 +72,19 @@ class SentenceEncoder:
 
     def embed(self, texts: Sequence[str]) -> Tensor:
         """Embeddings with gradients, (texts, dim)."""
-        features = self.model.preprocess(list(texts))
+        return self._embed(self.model.preprocess(list(texts)))
+
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """Tokens of every text, for `embed_tokens`; what is read many times is cut into tokens once."""
+        model = self.model
+        read = model.tokenizer(list(texts), truncation=True, max_length=model.max_seq_length)
+        return list(read["input_ids"])
+
+    def embed_tokens(self, tokens: Sequence[Sequence[int]]) -> Tensor:
+        """What `embed` makes of the texts that the tokens are of, (texts, dim)."""
+        return self._embed(self.model.tokenizer.pad({"input_ids": list(tokens)}, return_tensors="pt"))
+
+    def _embed(self, features: Mapping[str, Any]) -> Tensor:
         device = next(self.model.parameters()).device
         batch = {name: v.to(device) if isinstance(v, Tensor) else v for name, v in features.items()}
         return self.model(batch)["sentence_embedding"]
