@@ -250,7 +250,6 @@ class UtterancesConfig:
         directions: Number of utterances that ask for a direction and are read first, once.
         count: Number of utterances of every kind that are drawn.
         epochs: How often each of these is read.
-        again: Number of further utterances that are drawn, and read once at last, most of them directions.
         batch_size: Utterances in one step.
         lr: Largest learning rate of the additions.
         reader_lr: The same of the layers that read what is asked for.
@@ -260,14 +259,13 @@ class UtterancesConfig:
     directions: int = 0
     count: int = 32_000
     epochs: int = 3
-    again: int = 0
     batch_size: int = 64
     lr: float = 2e-3
     reader_lr: float = 1e-3
 
     def __post_init__(self) -> None:
         _positive(self, "count", "epochs", "batch_size", "lr", "reader_lr")
-        _not_negative(self, "rank", "directions", "again")
+        _not_negative(self, "rank", "directions")
 
 
 @dataclass(kw_only=True, slots=True)

@@ -171,11 +171,9 @@ def test_dropout_is_on_while_the_additions_learn_and_off_afterwards(sentences):
     assert not adapted.model.training
 
 
-@pytest.mark.parametrize(
-    "epochs", [1, 3, 5]
-)  # only directions are learned; some of all; the last reading is interrupted
+@pytest.mark.parametrize("epochs", [1, 3])  # only directions are learned; some of all
 def test_interrupted_training_goes_on_to_the_same_additions(space, walker, tmp_path, monkeypatch, epochs):
-    config = dataclasses.replace(CONFIG, directions=40, again=40)
+    config = dataclasses.replace(CONFIG, directions=40)
     whole = fit(space, walker, tmp_path / "whole", config)
     monkeypatch.setattr("talkwalk.projection.train_utterances.RunLog.log", stop_after(epochs))
     with pytest.raises(KeyboardInterrupt):
@@ -204,6 +202,16 @@ def test_a_language_without_directions_is_learned_without_them(space, catalog, d
     assert not (tmp_path / "directions").exists()
 
 
+@pytest.mark.parametrize("batch_size", [120, 50, 10])  # 1, 3 and 12 steps: as few as one divided by zero
+def test_a_handful_of_steps_is_learned_too(space, walker, tmp_path, batch_size):
+    fit(space, walker, tmp_path, UtterancesConfig(rank=2, count=120, epochs=1, batch_size=batch_size))
+
+
+def test_tokens_are_embedded_as_their_texts_are(sentences):
+    texts = ["newer", "an old film, please", "x " * 600]
+    torch.testing.assert_close(sentences.embed_tokens(sentences.tokens(texts)), sentences.embed(texts))
+
+
 def test_another_run_does_not_go_on_where_one_stopped(space, walker, tmp_path):
     fit(space, walker, tmp_path)
     with pytest.raises(ValueError, match="other settings"):
@@ -229,7 +237,7 @@ def test_additions_trained_with_other_weights_are_not_taken_for_these(space, wal
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("rank", -1), ("count", 0), ("epochs", 0), ("directions", -1), ("again", -1), ("lr", 0.0)]
+    ("field", "value"), [("rank", -1), ("count", 0), ("epochs", 0), ("directions", -1), ("lr", 0.0)]
 )
 def test_impossible_settings_name_themselves(field, value):
     with pytest.raises(ValueError, match=field):

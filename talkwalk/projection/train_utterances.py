@@ -45,7 +45,6 @@ SAID = {
     StepKind.BETWEEN: 0.01,
     StepKind.NEXT: 0.01,
 }  # how often an utterance asks for what; what has many wordings comes often
-DIRECTIONS = 0.75  # share that movements along an attribute have in the last reading besides their share in `SAID`
 INTRODUCED = 0.03  # share of the utterances in which people first say what they like
 POOL = 32  # batches whose utterances are sorted by length, so that little is padded
 GAIN = 10.0  # of the unit vectors, so that their entries are about as large as other inputs of a layer
@@ -102,15 +101,15 @@ def fit_utterances(
 ) -> AdaptedSentences:  # fmt: skip
     """The space's sentence encoder, adapted; an interrupted run continues after its last whole epoch.
 
-    All that people say is learned together. Directions, which have thousands of wordings where the rest has frames, are
-    learned too late that way: they may be read alone before, and a last reading may be mostly of them.
+    Directions, which have thousands of wordings where the rest has frames, are learned too late beside all else that
+    people say: they may be read alone before.
     """
     own = dataclasses.replace(walker)  # which deals its own wordings: what walks say does not depend on it
     torch.manual_seed(seed)
     adapted = AdaptedSentences(space.sentences, config.rank, cache=folder)
     reader = Reader(int(space.shape["sentence_dim"]), space, walker.config.step).to(device)
     learning = Learning(adapted, reader, adapted.learn(device), space, asdict(weights), device)
-    told = {key: value for key, value in asdict(config).items() if key not in ("directions", "again")}
+    told = {key: value for key, value in asdict(config).items() if key != "directions"}
     told |= {"seed": seed, "weights": asdict(weights), "base": space.sentences.cache_name()}
     if config.directions and any(map(own.asking.directed, own.language.directions)):
         first = draw_utterances(own, config.directions, np.random.default_rng([seed, 2]), directions=1.0)
@@ -118,10 +117,6 @@ def fit_utterances(
         told |= {"directions": config.directions, "learned": learning.fingerprint()}
     mixture = draw_utterances(own, config.count, np.random.default_rng(seed))
     learning.read(mixture, config, config.epochs, folder, told, seed=seed, resume=resume)
-    if config.again:
-        last = draw_utterances(own, config.again, np.random.default_rng([seed, 1]), directions=DIRECTIONS)
-        told |= {"again": config.again, "learned": learning.fingerprint()}
-        learning.read(last, config, 1, folder / "again", told, seed=seed, resume=resume)
     adapted.freeze()
     return adapted
 
@@ -153,12 +148,15 @@ class Learning:
         """Learn from `steps`, each read `epochs` times, with the learning rate rising and falling once."""
         labels = labels_of(steps, self.space, self.reader.plain)
         words = [step.utterance for step in steps]
+        tokens, mentions = self.adapted.tokens(words), self.space.mentions.find(words)
         optimizer = torch.optim.AdamW(
-            [{"params": self.additions, "lr": config.lr}, {"params": self.reader.parameters(), "lr": config.reader_lr}]
+            [{"params": self.additions, "lr": config.lr}, {"params": self.reader.parameters(), "lr": config.reader_lr}],
+            fused=True,
         )
         count = -(-len(words) // config.batch_size)
+        total = max(count * epochs, 2)  # a rise of less than two steps would divide by zero
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, [config.lr, config.reader_lr], total_steps=count * epochs, pct_start=0.1,
+            optimizer, [config.lr, config.reader_lr], total_steps=total, pct_start=max(0.1, 2 / total),
             anneal_strategy="linear",
         )  # fmt: skip
         parts = {
@@ -174,7 +172,8 @@ class Learning:
                 losses: list[float] = []
                 dealt = batches(words, config.batch_size, np.random.default_rng([seed, epoch]))
                 for rows in tqdm(dealt, "words", count):
-                    loss = self.loss([words[i] for i in rows], Labels(*(column[rows] for column in labels)))
+                    asked = Labels(*(column[rows] for column in labels))
+                    loss = self.loss([tokens[i] for i in rows], mentions[rows], asked)
                     optimizer.zero_grad()
                     loss.backward()
                     optimizer.step()
@@ -187,13 +186,13 @@ class Learning:
         """Hash of the additions as they are now."""
         return hashlib.sha256(b"".join(a.detach().cpu().numpy().tobytes() for a in self.additions)).hexdigest()
 
-    def loss(self, words: Sequence[str], labels: Labels) -> Tensor:
-        """All losses of a batch of words and what they ask for, weighted."""
-        mentions = torch.as_tensor(self.space.mentions.find(words), device=self.device)
+    def loss(self, tokens: Sequence[Sequence[int]], mentions: np.ndarray, labels: Labels) -> Tensor:
+        """All losses of a batch of words, as tokens, with what they name and what they ask for; weighted."""
+        named = torch.as_tensor(mentions, device=self.device)
         asked = Labels(*(torch.as_tensor(column, device=self.device) for column in labels))
         with torch.autocast(self.device.type, torch.bfloat16):  # 1.6 times as fast where processors know it
-            read = self.adapted.embed(words)
-        terms = self.reader.terms(read.float(), mentions, asked)
+            read = self.adapted.embed_tokens(tokens)
+        terms = self.reader.terms(read.float(), named, asked)
         return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
 
 
