@@ -21,9 +21,11 @@ from talkwalk.engine.turn import Turn
 from talkwalk.index.catalog import Catalog
 from talkwalk.llm.conversation import Exchange
 from talkwalk.projection.movements import SHARPER
-from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, RETURNS, UNSAID
+from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, RETURNS, UNSAID, build_head
 from talkwalk.projection.spreads import LEVELS
 from tests.conftest import HashedSentences, make_catalog, make_language_model, make_space
+
+YEARS_BACK = (-0.3, 0.0)  # of year and rating
 
 
 def shown(turn: Turn) -> list[str]:
@@ -188,6 +190,63 @@ def genres(turn: Turn) -> set[str]:
     return {genre for item in turn.items for genre in item.metadata["genre"]}
 
 
+class TestWhatIsAskedForAgain:
+    """Whoever asks for more of the same was not led far enough: what the words say is added once more."""
+
+    @pytest.fixture
+    def say(self, recommender, monkeypatch):
+        """Says something that is read as moving so far; the position that it leads to."""
+        head = recommender.bundle.head
+        head.fit_axes(torch.eye(head.axes.shape[1])[: len(head.axes)])
+        session = recommender.session(history=["4"])
+
+        def said(*moves: float, returns=None, text="whatever") -> np.ndarray:
+            reading = Reading(recommender.item_vector("7"), 0.0, [], [], returns, [], moves)
+            monkeypatch.setattr(recommender, "project", lambda state, anchors: reading)
+            return session.say(text, k=1).position
+
+        said.session, said.plain = session, recommender.item_vector("7")
+        return said
+
+    def along(self, recommender, place: np.ndarray, *moves: float) -> np.ndarray:
+        head = recommender.bundle.head
+        moved = place + sum(m * r * a for m, r, a in zip(moves, head.reach.tolist(), head.axes.numpy(), strict=True))
+        return moved / np.linalg.norm(moved)
+
+    def test_the_same_way_once_more_goes_twice_as_far(self, recommender, say):
+        np.testing.assert_array_equal(say(-0.3, 0.1), say.plain)
+        expected = self.along(recommender, say.plain, -0.3, 0.0)
+        np.testing.assert_allclose(say(-0.3, -0.1), expected, atol=1e-6)  # the other is said for the first time
+        np.testing.assert_allclose(say(-0.3, 0.0), expected, atol=1e-6)  # and no further the third time
+
+    @pytest.mark.parametrize("moves", [(0.3, 0.0), (0.0, 0.3), (-0.15, 0.0)], ids=["back", "elsewhere", "less far"])
+    def test_another_way_or_a_shorter_one_is_no_insisting(self, say, moves):
+        say(-0.3, 0.0)
+        np.testing.assert_array_equal(say(*moves), say.plain)
+
+    def test_something_else_in_between_ends_it(self, say):
+        say(-0.3, 0.0)
+        say(0.0, 0.0)
+        np.testing.assert_array_equal(say(-0.3, 0.0), say.plain)
+
+    def test_what_was_taken_back_is_not_repeated(self, say):
+        say(-0.3, 0.0)
+        say.session.undo()
+        np.testing.assert_array_equal(say(-0.3, 0.0), say.plain)
+
+    def test_going_back_and_starting_elsewhere_are_no_insisting(self, recommender, say):
+        say(-0.3, 0.0)
+        say.session.react("9", liked=True)
+        np.testing.assert_array_equal(say(-0.3, 0.0), say.plain)
+        np.testing.assert_array_equal(say(-0.3, 0.0, returns=BACK), say.plain)
+        title = recommender.catalog.row("7")["title"]
+        np.testing.assert_array_equal(say(-0.3, 0.0, text=f"like {title}, but older"), say.plain)
+
+    def test_a_head_without_axes_goes_nowhere_further(self):
+        head = build_head("absolute", 16, 8, hidden=4, dropout=0.0, axes=3)
+        assert head.along(torch.ones(2, 3)).tolist() == [[0.0] * 8] * 2
+
+
 class TestWhatIsKeptTo:
     """A category that was asked for; every answer is one film, so that where the words lead is all that is near."""
 
@@ -196,7 +255,7 @@ class TestWhatIsKeptTo:
         """Says something in a session that is read as leading to an item, and as asking for this and that."""
         session = recommender.session(history=["4"])
 
-        def said(at: str, *, text="whatever", k=1, returns=None, asked=(), without=(), within=(), moves=False) -> Turn:
+        def said(at: str, *, text="whatever", k=1, returns=None, asked=(), without=(), within=(), moves=()) -> Turn:
             place = recommender.item_vector(at)
             reading = Reading(place, 0.0, [*asked], [*without], returns, [*within], moves)
             monkeypatch.setattr(recommender, "project", lambda state, anchors: reading)
@@ -232,16 +291,16 @@ class TestWhatIsKeptTo:
 
     def test_a_step_along_an_axis_does_not_lead_away(self, say, films):
         say(films[True][0], asked=[HORROR])
-        older = say(films[False][0], moves=True)
+        older = say(films[False][0], moves=YEARS_BACK)
         assert older.kept == (HORROR,) and "Horror" in older.items[0].metadata["genre"]
 
     def test_a_step_from_elsewhere_does(self, recommender, say, films):
         say(films[True][0], asked=[HORROR])
         say.session.react(films[False][0], liked=True)
-        assert say(films[False][1], moves=True).kept == ()
+        assert say(films[False][1], moves=YEARS_BACK).kept == ()
         say(films[True][1], asked=[HORROR])
         title = recommender.catalog.row(films[False][2])["title"]
-        named = say(films[False][3], text=f"like {title}, but older", moves=True)
+        named = say(films[False][3], text=f"like {title}, but older", moves=YEARS_BACK)
         assert named.named == (films[False][2],) and named.kept == ()
 
     def test_asking_and_refusing_in_one_breath_asks_for_nothing(self, say, films):

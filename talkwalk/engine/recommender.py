@@ -34,6 +34,7 @@ LISTENERS = 32  # sessions whose words are waited for at the same time
 
 
 AT_HOME = 1 / 3  # share of the nearest items that must have a category for a place to be at home in it
+NO_LESS = 0.75  # of the movement before; "a touch newer" after "newer" wants less, and does not insist
 
 
 class Reading(NamedTuple):
@@ -46,7 +47,7 @@ class Reading(NamedTuple):
         without: The same of those that were refused.
         returns: The earlier place that is gone back to, BACK or FIRST; None for going on.
         within: (attribute, range) of the ranges that were asked for.
-        moves: Whether the words ask for more or less of an ordered attribute.
+        moves: How far the words ask to move along every ordered attribute, on its [0, 1] scale; 0 where they do not.
     """
 
     position: np.ndarray
@@ -55,7 +56,7 @@ class Reading(NamedTuple):
     without: list[Named]
     returns: int | None
     within: list[Named]
-    moves: bool = False
+    moves: tuple[float, ...] = ()
 
 
 class Recommender:
@@ -253,8 +254,26 @@ class Recommender:
         spread = spoken_spread(float(projected.spread[0]))
         logit, place = max(zip(projected.returns[0].tolist(), RETURNS, strict=True))
         returns = place if logit > 0 else None
-        moves = bool((projected.moves.sides[0].argmax(dim=-1) != SIDES.index(0.0)).any())
+        moving = projected.moves.sides[0].argmax(dim=-1) != SIDES.index(0.0)
+        moves = tuple((projected.moves.amounts[0] * moving).tolist())
         return Reading(projected.positions[0].numpy(), spread, asked, without, returns, within, moves)
+
+    @torch.inference_mode()
+    def further(self, read: Reading, before: Sequence[float]) -> Reading:
+        """The reading, moved once more along what the turn before asked for too: it had not been enough.
+
+        Args:
+            read: What is made of this turn.
+            before: Movements of the turn before, as in `Reading.moves`.
+        """
+        again = [
+            now if now * then > 0 and abs(now) >= NO_LESS * abs(then) else 0.0
+            for now, then in zip(read.moves, before, strict=False)
+        ]
+        if not any(again):
+            return read
+        place = read.position + self.bundle.head.along(as_batch(np.array(again)))[0].numpy()
+        return read._replace(position=place / np.linalg.norm(place))
 
     def check_search(
         self, k: int, exclude: Collection[str], where: Mapping[str, Any] | None, diversity: float

@@ -34,6 +34,7 @@ class _Said:
     first_shown: int  # first turn that the prompt told
     without: frozenset[Named] = frozenset()  # categories refused by then and not asked for since
     titles: frozenset[str] = frozenset()  # items that the turn was compared with by title, which are known
+    moves: tuple[float, ...] = ()  # how far the words asked to move along every ordered attribute
 
 
 class Session:
@@ -82,9 +83,9 @@ class Session:
     ) -> Turn:
         """Answer one turn.
 
-        A category that was asked for is kept to while other things change, where enough items have it. Words may name
-        items of the catalogue: "like X" starts from X, which is not shown; "by Y" shows only what Y
-        made, as long as something of it is left to show.
+        A category that was asked for is kept to while other things change, where enough items have it; whoever asks for
+        more of the same again is led twice as far. Words may name items of the catalogue: "like X" starts from X, which
+        is not shown; "by Y" shows only what Y made, as long as something of it is left to show.
 
         Args:
             text: What the person says, at most 2,000 characters.
@@ -127,8 +128,10 @@ class Session:
         allowed = rec.among_asked(read.asked, read.within, sorted(made) or among, hidden, enough)
         kept = self._held(read, without)
         # whoever asked for jazz and now says "faster" walks on from there; what else is said may lead away from it
-        walks_on = read.moves and not named and self._anchor is None
-        if not walks_on and self._returns_to(read) is None:
+        walks_on = any(read.moves) and not named and self._anchor is None
+        if walks_on and self._returns_to(read) is None:
+            read = rec.further(read, self._said[-1].moves if self._said else ())
+        elif self._returns_to(read) is None:
             kept = rec.at_home(kept, read.position, k, hidden, among)
         allowed = rec.among_asked(kept, (), allowed, hidden, enough)
         items = rec.search(read.position, k, hidden, allowed, diversity or STRENGTH * read.spread)
@@ -141,7 +144,8 @@ class Session:
             tuple(i for name in named for i in name.ids), kept,
         )  # fmt: skip
         answer = rec.prompts.answer(items[0].metadata) if items else "nothing fits"
-        self._said.append(_Said(Exchange(text, answer, system), turn, anchors[CURRENT], built.first, without, titles))
+        told = Exchange(text, answer, system)
+        self._said.append(_Said(told, turn, anchors[CURRENT], built.first, without, titles, read.moves))
         self._anchor = None
         return turn
 

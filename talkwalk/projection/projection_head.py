@@ -190,6 +190,10 @@ class AbsoluteHead(nn.Module):
         intent = self.intent(read, seen[:, self.norm.named :])
         return Projected(positions, anchors.new_zeros(anchors.shape[:2]), *intent)
 
+    def along(self, amounts: Tensor) -> Tensor:
+        """No way, since a head that goes to absolute places knows none: (batch, axes) to zeros (batch, dim)."""
+        return amounts.new_zeros(len(amounts), self.place.out_features)
+
 
 class AnchoredHead(nn.Module):
     """Walk, don't teleport: z = normalize(sum of gate_s * anchor_s + sum of reach_a * move_a * axis_a + delta).
@@ -242,12 +246,15 @@ class AnchoredHead(nn.Module):
         moves = said.moves
         # where an axis is to move, the move says how far; a delta that goes along it as well would blur that
         delta = delta - (moves.moving * (delta @ self.inverse)) @ self.axes
-        along = (moves.amounts * self.reach) @ self.axes
-        walked = F.normalize((gates[..., None] * anchors).sum(dim=1) + along + delta, dim=-1)
+        walked = F.normalize((gates[..., None] * anchors).sum(dim=1) + self.along(moves.amounts) + delta, dim=-1)
         back = self._back(said.returns) * (anchors[:, RETURNS].norm(dim=-1) > 0)  # nowhere to go back to: walk on
         stay = (1 - back.sum(dim=1, keepdim=True)).clamp(min=0)
         place = F.normalize(stay * walked + (back[..., None] * anchors[:, RETURNS]).sum(dim=1), dim=-1)
         return Projected(place, gates, *said)
+
+    def along(self, amounts: Tensor) -> Tensor:
+        """Vectors that belong to movements on the attributes' [0, 1] scales: (batch, axes) to (batch, dim)."""
+        return (amounts * self.reach) @ self.axes
 
     def _back(self, returns: Tensor) -> Tensor:
         """How much of each earlier place it is: shares in training, later all or nothing: half a way is no return."""
