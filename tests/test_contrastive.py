@@ -263,7 +263,7 @@ def test_a_missing_sentence_wheel_is_named(monkeypatch, tmp_path):
 
 @pytest.fixture
 def contrast() -> SymmetricInfoNCE:
-    pytest.importorskip("open_clip", reason="needs the extra `train`")
+    pytest.importorskip("open_clip", reason="needs the extra `train`, which `make setup` installs")
     return SymmetricInfoNCE()
 
 
@@ -284,7 +284,9 @@ def test_infonce_against_a_slow_loop(contrast, batch, temperature):
 
 
 def test_infonce_against_another_implementation(contrast):
-    info_nce = pytest.importorskip("info_nce", reason="needs the extra `train`").InfoNCE(temperature=0.07)
+    info_nce = pytest.importorskip("info_nce", reason="needs the extra `train`, which `make setup` installs").InfoNCE(
+        temperature=0.07
+    )
     metadata, text = unit(9, 6), unit(9, 6, seed=1)
     expected = (info_nce(metadata, text) + info_nce(text, metadata)) / 2
     assert contrast(metadata, text).item() == pytest.approx(expected.item(), rel=1e-5)
@@ -981,7 +983,7 @@ def fresh(catalog: Catalog, seed: int = 0) -> Space:
 
 @pytest.fixture(scope="module")
 def prepared(people) -> TrainingSet:
-    pytest.importorskip("open_clip", reason="needs the extra `train`")
+    pytest.importorskip("open_clip", reason="needs the extra `train`, which `make setup` installs")
     return prepare(*people, fresh(people[0]), config(), seed=0)
 
 
@@ -1086,7 +1088,7 @@ def test_text_to_metadata_counts_own_metadata(films, words):
 
 
 def test_a_whole_training_run(people, tmp_path, monkeypatch):
-    pytest.importorskip("open_clip", reason="needs the extra `train`")
+    pytest.importorskip("open_clip", reason="needs the extra `train`, which `make setup` installs")
     monkeypatch.setattr(train_contrastive, "SentenceEncoder", lambda name: HashedSentences())
     catalog, words = people
     catalog.save(tmp_path / "catalog")

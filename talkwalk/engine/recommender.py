@@ -31,8 +31,6 @@ from talkwalk.projection.steps import Named
 from talkwalk.schema import Row
 
 LISTENERS = 32  # sessions whose words are waited for at the same time
-
-
 AT_HOME = 1 / 3  # share of the nearest items that must have a category for a place to be at home in it
 NO_LESS = 0.75  # of the movement before; "a touch newer" after "newer" wants less, and does not insist
 

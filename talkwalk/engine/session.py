@@ -127,12 +127,12 @@ class Session:
         enough = min(k, len(made)) if made else k
         allowed = rec.among_asked(read.asked, read.within, sorted(made) or among, hidden, enough)
         kept = self._held(read, without)
-        # whoever asked for jazz and now says "faster" walks on from there; what else is said may lead away from it
-        walks_on = any(read.moves) and not named and self._anchor is None
-        if walks_on and self._returns_to(read) is None:
-            read = rec.further(read, self._said[-1].moves if self._said else ())
-        elif self._returns_to(read) is None:
-            kept = rec.at_home(kept, read.position, k, hidden, among)
+        if self._returns_to(read) is None:
+            # whoever asked for jazz and now says "faster" walks on from there; what else is said may lead away from it
+            if any(read.moves) and not named and self._anchor is None:
+                read = rec.further(read, self._said[-1].moves if self._said else ())
+            else:
+                kept = rec.at_home(kept, read.position, k, hidden, among)
         allowed = rec.among_asked(kept, (), allowed, hidden, enough)
         items = rec.search(read.position, k, hidden, allowed, diversity or STRENGTH * read.spread)
         clock.lap("search")

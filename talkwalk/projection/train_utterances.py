@@ -50,19 +50,22 @@ POOL = 32  # batches whose utterances are sorted by length, so that little is pa
 GAIN = 10.0  # of the unit vectors, so that their entries are about as large as other inputs of a layer
 
 
-def draw_utterances(walker: Walker, count: int, rng: np.random.Generator, directions: float = 0.0) -> list[Step]:
+def draw_utterances(
+    walker: Walker, count: int, rng: np.random.Generator, *, only_directions: bool = False
+) -> list[Step]:
     """`count` things that people may say in front of random items, with what they ask for.
 
     Args:
         walker: Says them.
         count: Number of utterances.
         rng: Draws them.
-        directions: Share of movements along an attribute that is added to the usual mixture, 0 to 1.
+        only_directions: Draw nothing but movements along an attribute, instead of the usual mixture.
     """
     kinds, shares = list(SAID), np.array(list(SAID.values()))
-    shares = (1 - directions) * shares / shares.sum()
-    shares[kinds.index(StepKind.DIRECTION)] += directions
-    introduced = int(INTRODUCED * count) if directions < 1 else 0
+    if only_directions:
+        shares = np.array([float(kind is StepKind.DIRECTION) for kind in kinds])
+    shares /= shares.sum()
+    introduced = 0 if only_directions else int(INTRODUCED * count)
     steps = [walk.steps[0] for walk in introductions(walker, introduced, rng)]
     while len(steps) < count:
         kind = kinds[int(rng.choice(len(kinds), p=shares))]
@@ -112,7 +115,7 @@ def fit_utterances(
     told = {key: value for key, value in asdict(config).items() if key != "directions"}
     told |= {"seed": seed, "weights": asdict(weights), "base": space.sentences.cache_name()}
     if config.directions and any(map(own.asking.directed, own.language.directions)):
-        first = draw_utterances(own, config.directions, np.random.default_rng([seed, 2]), directions=1.0)
+        first = draw_utterances(own, config.directions, np.random.default_rng([seed, 2]), only_directions=True)
         learning.read(first, config, 1, folder / "directions", told, seed=seed, resume=resume)
         told |= {"directions": config.directions, "learned": learning.fingerprint()}
     mixture = draw_utterances(own, config.count, np.random.default_rng(seed))
@@ -148,7 +151,6 @@ class Learning:
         """Learn from `steps`, each read `epochs` times, with the learning rate rising and falling once."""
         labels = labels_of(steps, self.space, self.reader.plain)
         words = [step.utterance for step in steps]
-        tokens, mentions = self.adapted.tokens(words), self.space.mentions.find(words)
         optimizer = torch.optim.AdamW(
             [{"params": self.additions, "lr": config.lr}, {"params": self.reader.parameters(), "lr": config.reader_lr}],
             fused=True,
@@ -165,6 +167,9 @@ class Learning:
         }  # fmt: skip
         settings = run_settings(dict(told), fingerprint(words, labels))
         start = load_checkpoint(folder, parts, settings) if resume else 0
+        if start == epochs:
+            return
+        tokens, mentions = self.adapted.tokens(words), self.space.mentions.find(words)
         with RunLog(folder) as run:
             for epoch in range(start, epochs):
                 torch.manual_seed(seed * 100_003 + epoch)
