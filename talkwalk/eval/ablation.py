@@ -1,14 +1,15 @@
-"""Trained rivals: our head without the language model, without the anchor, and without each loss in turn.
+"""Trained rivals: our head without the language model, without the anchor, and without each loss and idea in turn.
 
-`python -m talkwalk.eval.ablation space=FOLDER out=runs/ablation` takes the settings of Phase 2 and prints which folders
-the benchmark then reads: `python -m talkwalk.eval.benchmark 'systems=[talkwalk,runs/ablation/utterance_head,...]'`.
+`python -m talkwalk.eval.ablation` takes the settings of Phase 2 and whatever `make train-projection` left in its run
+folder, an adapted sentence encoder above all; writes the heads beside it, and prints which folders the benchmark then
+reads: `python -m talkwalk.eval.benchmark 'systems=[talkwalk,runs/projection/ablation/utterance_head/head,...]'`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -62,7 +63,7 @@ class Variant:
     Attributes:
         name: Of its folder, and of the system in the benchmark.
         head: "anchored" or "absolute"; empty for the configured one.
-        without: Losses that are left out, by their names in `LossWeights`, "target" or "context".
+        without: What is left out: names of `LOSSES`, of `IDEAS`, or "mentions".
         reads: What it is told.
     """
 
@@ -73,12 +74,43 @@ class Variant:
 
 
 ALL_BUT_TARGET = tuple(f.name for f in dataclasses.fields(LossWeights))
-LOSSES = ("target", *ALL_BUT_TARGET, "context")
+LOSSES = ("target", *ALL_BUT_TARGET)
+MENTIONS = "mentions"  # which categories the words name, letter by letter
+
+
+def _context(**values: float) -> Callable[[ProjectionConfig], ProjectionConfig]:
+    return lambda config: dataclasses.replace(config, context=dataclasses.replace(config.context, **values))
+
+
+# What the settings are without an idea that is no loss; of the founding plan's five losses the fifth is one of them.
+IDEAS: dict[str, Callable[[ProjectionConfig], ProjectionConfig]] = {
+    "context": _context(drop_turns=0, shuffle_history=0, vary_verbosity=0),
+    "swap_anchor": _context(swap_anchor=0),
+    "retell": _context(retell=0),
+    "unheard": _context(unheard=0),
+    "adapted": lambda config: dataclasses.replace(config, utterances=dataclasses.replace(config.utterances, rank=0)),
+    "endings": lambda config: dataclasses.replace(
+        config, walks=dataclasses.replace(config.walks, endings=1, returns=0)
+    ),
+}  # fmt: skip
+BESIDE = ("direction", "reconstruct", "delta", "items", "moves")  # also tried beside the target's loss alone
+REMOVABLE = (*LOSSES, *IDEAS, MENTIONS)
+
+
+def _all_but(*kept: str) -> tuple[str, ...]:
+    """The losses that are left out so that the target's and these are kept; contexts are altered all the same."""
+    return tuple(name for name in ALL_BUT_TARGET if name not in kept)
+
+
 VARIANTS = [
+    Variant("default"),
     Variant("utterance_head", "anchored", reads=Reads.UTTERANCE),
     Variant("state_head", "anchored", reads=Reads.STATE),
-    Variant("absolute_target_only", "absolute", (*ALL_BUT_TARGET, "context")),
-    *(Variant(f"without_{loss}", without=(loss,)) for loss in LOSSES),
+    Variant("absolute", "absolute"),
+    Variant("absolute_target_only", "absolute", _all_but()),
+    Variant("target_only", without=_all_but()),
+    *(Variant(f"only_{name}", without=_all_but(name)) for name in BESIDE),
+    *(Variant(f"without_{name}", without=(name,)) for name in REMOVABLE),
 ]
 
 
@@ -89,19 +121,22 @@ class Workshop:
     Attributes:
         config: Phase 2's settings.
         backend: The language model.
-        materials: What was prepared so far, by whether the context is altered.
+        materials: What was prepared so far, by the settings that it depends on.
     """
 
     config: ProjectionConfig
     backend: HiddenStateBackend
-    materials: dict[bool, Material] = field(default_factory=dict)
+    materials: dict[str, Material] = field(default_factory=dict)
 
     def material(self, variant: Variant) -> Material:
         """Training and test turns as the variant reads them."""
-        altered = "context" not in variant.without
-        if altered not in self.materials:
-            self.materials[altered] = prepare(settings_of(variant, self.config), self.backend)
-        found = self.materials[altered]
+        settings = settings_of(variant, self.config)
+        context = settings.context
+        told = repr((settings.walks, settings.utterances, context.drop_turns, context.shuffle_history,
+                     context.vary_verbosity))  # fmt: skip
+        if told not in self.materials:
+            self.materials = {told: prepare(settings, self.backend)}  # the one before is needed no more
+        found = self.materials[told]
         if variant.reads is not Reads.UTTERANCE:
             return found
         tests = {name: self._as_utterances(table) for name, table in found.tests.items()}
@@ -120,6 +155,8 @@ class Workshop:
         decoder = AnchorDecoder(material.space.dim, material.space.shape["sentence_dim"])
         if variant.reads is Reads.STATE:
             head.norm.spread[self.backend.dim :] = torch.inf  # what is divided by it is not read
+        if MENTIONS in variant.without:
+            head.norm.spread[head.norm.named :] = torch.inf
         swaps = material.swaps if config.head == "anchored" else ()
         fit(head, decoder, material.train, config, weights_of(variant, config), seed, folder / "run", swaps)
         settle(head, material)
@@ -137,25 +174,23 @@ class Workshop:
 
 def settings_of(variant: Variant, config: ProjectionConfig) -> ProjectionConfig:
     """Phase 2's settings for one variant."""
-    context = config.context
-    if "context" in variant.without:
-        context = ContextDropoutConfig(
-            drop_turns=0, shuffle_history=0, vary_verbosity=0, swap_anchor=context.swap_anchor
-        )
+    for name in variant.without:
+        if name in IDEAS:
+            config = IDEAS[name](config)
     if variant.reads is not Reads.CONVERSATION:  # who reads one thing only cannot do without it
-        context = dataclasses.replace(context, unheard=0.0)
-    return dataclasses.replace(config, head=variant.head or config.head, context=context)
+        config = _context(unheard=0.0)(config)
+    return dataclasses.replace(config, head=variant.head or config.head)
 
 
 def weights_of(variant: Variant, config: ProjectionConfig) -> LossWeights:
     """The losses' weights for one variant.
 
     Raises:
-        ValueError: If it leaves out a loss that does not exist.
+        ValueError: If it leaves out what does not exist.
     """
     for name in variant.without:
-        if name not in LOSSES:
-            raise ValueError(unknown("loss", name, LOSSES))
+        if name not in REMOVABLE:
+            raise ValueError(unknown("loss or idea", name, REMOVABLE))
     kept = {
         name: 0.0 if name in variant.without else value for name, value in dataclasses.asdict(config.weights).items()
     }
@@ -170,7 +205,7 @@ def ablate(
     Returns:
         Per variant its figures with the spread over the seeds, see `train_contrastive.summary`.
     """
-    workshop, out = Workshop(config, backend), Path(config.out)
+    workshop, out = Workshop(config, backend), folder_of(config)
     figures = {}
     for variant in variants:
         runs = []
@@ -180,6 +215,11 @@ def ablate(
         figures[variant.name] = summary(runs)
         write_json(out / "ablation.json", figures)
     return figures
+
+
+def folder_of(config: ProjectionConfig) -> Path:
+    """Where the variants are written: beside the run whose adapted sentence encoder they hear."""
+    return Path(config.out) / "ablation"
 
 
 def chosen(names: Sequence[str]) -> list[Variant]:
@@ -197,13 +237,13 @@ def chosen(names: Sequence[str]) -> list[Variant]:
 
 def lines(figures: dict[str, dict[str, dict[str, float]]], out: Path) -> list[str]:
     """The table of the figures, and where the systems are."""
-    shown = ("direction", "precision", "r10")
-    rows = [f"{'variant':24}{'wordings':20}" + "".join(f"{name:>26}" for name in shown)]
+    shown = ("direction", "precision", "r10", "wish_r10")
+    rows = [f"{'variant':24}{'wordings':28}" + "".join(f"{name:>26}" for name in shown)]
     for variant, found in figures.items():
-        for wordings in ("trained_wordings", "unseen_wordings"):
+        for wordings in ("trained_wordings", "unseen_wordings", "validation_unseen_wordings"):
             cells = [found.get(f"{wordings}/{variant}/{name}") for name in shown]
             told = [f"{c['value']:.3f} ({c['low']:.3f} to {c['high']:.3f})" if c else "n/a" for c in cells]
-            rows.append(f"{variant:24}{wordings:20}" + "".join(f"{cell:>26}" for cell in told))
+            rows.append(f"{variant:24}{wordings:28}" + "".join(f"{cell:>26}" for cell in told))
     folders = [out / name / ("head" if (out / name / "head").is_dir() else "bundle") for name in figures]
     return [*rows, "", f"systems=[talkwalk,{','.join(map(str, folders))}]"]
 
@@ -214,7 +254,7 @@ def main(cfg: DictConfig) -> None:
     config: ProjectionConfig = to_object(cfg)
     backend = LanguageModel.load(config.llm, device=pick_device(config.device))
     figures = ablate(config, backend, chosen(config.variants))
-    sys.stdout.write("\n".join([*lines(figures, Path(config.out)), ""]))
+    sys.stdout.write("\n".join([*lines(figures, folder_of(config)), ""]))
 
 
 register()

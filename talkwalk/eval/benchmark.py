@@ -16,6 +16,7 @@ import hydra
 from omegaconf import DictConfig
 
 from talkwalk.config import CONFIG_DIR, EvalConfig, register, to_object
+from talkwalk.contrastive.space import read_json
 from talkwalk.datasets.cpcd import cpcd_catalog
 from talkwalk.datasets.movielens_tags import tagged_items
 from talkwalk.datasets.redial import redial_catalog
@@ -23,7 +24,7 @@ from talkwalk.datasets.resolve import open_catalog
 from talkwalk.eval.parts import ASKED, HUMAN, PARTS, SIMULATED, STEEREVAL, parts_for
 from talkwalk.eval.report import ORACLE, Report, build_report
 from talkwalk.eval.results import Result, rounded
-from talkwalk.eval.rivals.registry import SYSTEMS, Parts, open_system
+from talkwalk.eval.rivals.registry import OURS, SYSTEMS, Parts, open_system
 from talkwalk.eval.simulated import measure_oracle
 from talkwalk.eval.system import System, Unsuited
 from talkwalk.eval.unseen import unseen_by
@@ -31,6 +32,8 @@ from talkwalk.eval.world import Amounts, World
 from talkwalk.index.catalog import Catalog
 
 log = logging.getLogger(__name__)
+# Of a bundle, read by TalkWalk alone; rivals may use its space
+OURS_ALONE = ("projection_head.safetensors", "anchor_decoder.safetensors", "adapted_sentences.safetensors")
 OWN_AMOUNTS = {ASKED: ("starts", "long_sessions")}  # of one part: what is kept of the others does not depend on them
 
 
@@ -75,7 +78,7 @@ def _catalog(config: EvalConfig, parts: Parts) -> Catalog:
 
 
 def fingerprint(world: World, parts: Parts) -> dict[str, Any]:
-    """What a kept result must agree with: items, words, amounts, draws, and the bundle."""
+    """What a kept result must agree with: items, words, amounts, draws, the bundle's space, and the rest of it."""
     words = sorted(
         f"{name} {wording}"
         for name, part in (world.unseen.words.items() if world.unseen else ())
@@ -83,15 +86,27 @@ def fingerprint(world: World, parts: Parts) -> dict[str, Any]:
     )
     own = {name for names in OWN_AMOUNTS.values() for name in names}
     folder = parts.bundle.folder
-    bundle = (folder / "config.json").read_bytes() if folder else b""
+    bundle = read_json(folder / "config.json") if folder else {"files": {}, "configs": {}}
+    files = {name: digest for name, digest in bundle["files"].items() if name not in OURS_ALONE}
     return {
         "catalogue": world.catalog.fingerprint(),
-        "words": hashlib.sha256("\n".join(words).encode()).hexdigest()[:16],
-        "bundle": hashlib.sha256(bundle).hexdigest()[:16],
+        "words": _hash("\n".join(words)),
+        "space": _hash(json.dumps([files, bundle["configs"].get("contrastive")], sort_keys=True)),
+        "bundle": _hash(json.dumps(bundle, sort_keys=True)),
         "amounts": {name: n for name, n in asdict(world.amounts).items() if name not in own},
         "k": world.k,
         "seed": world.seed,
     }
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def told_of(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What all kept results of one system must agree with: a rival's do not depend on the head."""
+    ours = name == OURS
+    return {**{key: value for key, value in settings.items() if ours or key != "bundle"}, "system": made_of(name)}
 
 
 def settings_of(part: str, world: World, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,7 +114,7 @@ def settings_of(part: str, world: World, settings: Mapping[str, Any]) -> dict[st
     own: dict[str, Any] = {name: getattr(world.amounts, name) for name in OWN_AMOUNTS.get(part, ())}
     if part == STEEREVAL and world.tags:
         said = json.dumps({tag: sorted(ids) for tag, ids in world.tags.items()}, sort_keys=True)
-        own["tags"] = hashlib.sha256(said.encode()).hexdigest()[:16]
+        own["tags"] = _hash(said)
     return {**settings, **own}
 
 
@@ -136,7 +151,7 @@ def measure_all(
     results = []
     for name in systems:
         paths = {part: kept / _safe(name) / f"{part}.json" if kept else None for part in names}
-        made = {**(settings or {}), "system": made_of(name)}
+        made = told_of(name, settings or {})
         told = {part: settings_of(part, world, made) for part in names}
         found = {part: Result.load(path, told[part]) if path and resume else None for part, path in paths.items()}
         system: System | None = None

@@ -14,6 +14,7 @@ import numpy as np
 
 from talkwalk.eval.intervals import Interval, bootstrap, bootstrap_difference, bootstrap_mean, point
 from talkwalk.eval.judge import Values
+from talkwalk.eval.oracle_share import oracle_shares
 from talkwalk.eval.results import Result
 from talkwalk.eval.sanity import COVERAGE_FLOOR, LATENCY_CEILING, TOP1_FLOOR, latency
 from talkwalk.eval.unseen import TRAINED
@@ -321,20 +322,6 @@ def _intervals(named: Mapping[str, Values], seed: int) -> dict[str, Interval]:
     return dict(sorted(figures.items()))
 
 
-def oracle_shares(
-    ours: Mapping[str, Values], oracle: Mapping[str, Values], *, k: int, seed: int
-) -> dict[str, Interval]:
-    """R@k, direction and precision as shares of the oracle's on the same turns (DESIGN, section 6)."""
-    shares: dict[str, Interval] = {}
-    for name in (f"r{k}", "direction", "steering_precision"):
-        if name in ours and name in oracle:
-            keys = [key for key in ours[name] if key in oracle[name]]
-            mine, theirs = (np.array([side[name][key] for key in keys]) for side in (ours, oracle))
-            if len(keys) and theirs.any():
-                shares[f"share_of_oracle/{name}"] = bootstrap(_Ratio(mine, theirs), len(keys), seed=seed)
-    return shares
-
-
 class _Precision:
     """`Movement.precision` over chosen steers."""
 
@@ -343,16 +330,6 @@ class _Precision:
 
     def __call__(self, chosen: np.ndarray) -> float:
         return Movement(self.on[chosen], self.off[chosen]).precision
-
-
-class _Ratio:
-    """mean(mine) / mean(theirs) over chosen units."""
-
-    def __init__(self, mine: np.ndarray, theirs: np.ndarray) -> None:
-        self.mine, self.theirs = mine, theirs
-
-    def __call__(self, chosen: np.ndarray) -> float:
-        return float(self.mine[chosen].mean() / max(self.theirs[chosen].mean(), 1e-12))
 
 
 def best_rival(figure: str, ours: Values, rivals: Mapping[str, Mapping[str, Values]], seed: int) -> Difference | None:

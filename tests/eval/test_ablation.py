@@ -7,9 +7,22 @@ import dataclasses
 import numpy as np
 import pytest
 
-from talkwalk.config import LossWeights, ProjectionConfig, WalksConfig
+from talkwalk.config import ContextDropoutConfig, LossWeights, ProjectionConfig, UtterancesConfig, WalksConfig
 from talkwalk.eval import ablation
-from talkwalk.eval.ablation import LOSSES, VARIANTS, Reads, Variant, chosen, lines, settings_of, weights_of
+from talkwalk.eval.ablation import (
+    BESIDE,
+    IDEAS,
+    LOSSES,
+    REMOVABLE,
+    VARIANTS,
+    Reads,
+    Variant,
+    chosen,
+    folder_of,
+    lines,
+    settings_of,
+    weights_of,
+)
 
 
 @pytest.fixture
@@ -20,11 +33,28 @@ def config(tmp_path):
     )  # fmt: skip
 
 
-def test_every_loss_is_left_out_once(config):
-    assert [v.without for v in VARIANTS if v.name.startswith("without_")] == [(loss,) for loss in LOSSES]
+def test_every_loss_and_idea_is_left_out_once(config):
+    assert [v.without for v in VARIANTS if v.name.startswith("without_")] == [(name,) for name in REMOVABLE]
     for name in (f.name for f in dataclasses.fields(LossWeights)):
         weights = dataclasses.asdict(weights_of(Variant("x", without=(name,)), config))
         assert weights == {**dataclasses.asdict(config.weights), name: 0.0}
+
+
+def test_alone_means_beside_the_target_only(config):
+    for name in BESIDE:
+        variant = next(v for v in VARIANTS if v.name == f"only_{name}")
+        assert [n for n, weight in dataclasses.asdict(weights_of(variant, config)).items() if weight] == [name]
+        assert settings_of(variant, config) == config
+
+
+@pytest.mark.parametrize("name", IDEAS)
+def test_an_idea_that_is_left_out_changes_the_settings(name):
+    used = ProjectionConfig(
+        space="", catalog="", descriptions="", out="", epochs=1, batch_size=8, lr=1e-3,
+        context=ContextDropoutConfig(retell=0.7, unheard=0.5), utterances=UtterancesConfig(rank=16),
+        walks=WalksConfig(endings=12, returns=3),
+    )  # fmt: skip
+    assert settings_of(Variant("x", without=(name,)), used) != used
 
 
 def test_the_target_can_be_left_out_too(config):
@@ -35,7 +65,8 @@ def test_the_target_can_be_left_out_too(config):
 def test_the_context_stays_as_it_is_without_its_loss(config):
     context = settings_of(Variant("x", without=("context",)), config).context
     assert (context.drop_turns, context.shuffle_history, context.vary_verbosity) == (0, 0, 0)
-    assert context.swap_anchor == config.context.swap_anchor
+    for other in ("swap_anchor", "retell", "unheard"):
+        assert getattr(context, other) == getattr(config.context, other)
     assert settings_of(Variant("x"), config) == config
 
 
@@ -46,7 +77,7 @@ def test_the_founding_head_has_one_loss_and_no_anchor(config):
 
 
 def test_a_loss_that_does_not_exist_is_refused(config):
-    with pytest.raises(ValueError, match="unknown loss 'directions'"):
+    with pytest.raises(ValueError, match="unknown loss or idea 'directions'"):
         weights_of(Variant("x", without=("directions",)), config)
 
 
@@ -76,19 +107,23 @@ def test_variants_are_trained_and_written(
 
     monkeypatch.setattr(ablation, "prepare", prepare)
     monkeypatch.setattr(ablation, "write_bundle", write)
-    chosen = [Variant("said", reads=Reads.UTTERANCE), Variant("plain", without=("delta",)), Variant("far", "absolute")]
+    chosen = [
+        Variant("said", reads=Reads.UTTERANCE),
+        Variant("plain", without=("delta", "mentions")),
+        Variant("far", "absolute"),
+    ]
     figures = ablation.ablate(config, backend, chosen)
     assert len(prepared) == 1  # the conversations are read once
     assert [head for _, head, _ in written] == ["anchored", "anchored", "absolute", "absolute"]
     assert {place.rpartition("/")[2] for place, _, _ in written} == {"plain", "plain_seed1", "far", "far_seed1"}
     assert set(figures) == {"said", "plain", "far"}
     assert 0 <= figures["said"]["unseen_wordings/said/direction"]["value"] <= 1
-    system = open_system(str(tmp_path / "said" / "head"), Parts("tiny"))
+    system = open_system(str(folder_of(config) / "said" / "head"), Parts("tiny"))
     system.space.sentences = HashedSentences()
     system.fit(catalog)
     assert system.name == "said"
     assert len(system.answer(Dialogue("newer", history=("3",)), 4).ids) == 4
-    said = lines(figures, tmp_path)
+    said = lines(figures, folder_of(config))
     assert said[-1].startswith("systems=[talkwalk,") and "said/head" in said[-1] and "far/bundle" in said[-1]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from talkwalk.config import CONFIG_DIR, EvalConfig, HoldoutConfig, WalksConfig, register, to_object
-from talkwalk.eval.benchmark import amounts_of, fingerprint, made_of, run, world_of
+from talkwalk.eval.benchmark import amounts_of, fingerprint, made_of, run, told_of, world_of
 from talkwalk.eval.compare import compared, main, read_report
 from talkwalk.eval.intervals import Interval, point
 from talkwalk.eval.parts import PARTS, parts_for
@@ -109,6 +109,13 @@ class TestBenchmark:
         (tmp_path / "head.json").write_text("2")
         assert made_of(str(tmp_path)) != first
         assert made_of("random") == "random"
+
+    def test_a_head_that_was_trained_again_measures_no_rival_again(self):
+        settings = {"space": "s", "bundle": "b", "words": "w"}
+        other = {**settings, "bundle": "c"}
+        assert told_of("text_tower", settings) == told_of("text_tower", other)
+        assert told_of("talkwalk", settings) != told_of("talkwalk", other)
+        assert told_of("random", settings) != told_of("random", {**settings, "space": "t"})
 
     def test_a_systems_name_is_no_folder(self, tmp_path, monkeypatch):
         """In the repository itself `talkwalk` is one."""
