@@ -18,7 +18,7 @@ import hydra
 import torch
 from omegaconf import DictConfig
 
-from talkwalk.config import CONFIG_DIR, ContextDropoutConfig, LossWeights, ProjectionConfig, register, to_object
+from talkwalk.config import CONFIG_DIR, LossWeights, ProjectionConfig, register, to_object
 from talkwalk.contrastive.space import pick_device
 from talkwalk.eval.rivals.utterance_head import save_utterance_head
 from talkwalk.files import write_json

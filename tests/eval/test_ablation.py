@@ -12,7 +12,6 @@ from talkwalk.eval import ablation
 from talkwalk.eval.ablation import (
     BESIDE,
     IDEAS,
-    LOSSES,
     REMOVABLE,
     VARIANTS,
     Reads,
