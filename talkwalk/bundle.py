@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from talkwalk.contrastive.descriptions import copy_descriptions
-from talkwalk.contrastive.space import SHORT, Space, load_module, read_json, save_module
-from talkwalk.files import atomic_folder
+from talkwalk.contrastive.space import Space
+from talkwalk.files import atomic_folder, read_json
 from talkwalk.model_card import model_card
+from talkwalk.modules import SHORT, load_module, save_module
 from talkwalk.projection.anchor_decoder import AnchorDecoder
 from talkwalk.projection.projection_head import AbsoluteHead, AnchoredHead, build_head
 
@@ -60,13 +61,16 @@ class Bundle:
     metrics: dict[str, Any]
     folder: Path | None = None
 
-    def save(self, folder: str | Path, *, descriptions: Path | None = None, license: str = "apache-2.0") -> None:
+    def save(
+        self, folder: str | Path, *, descriptions: Path | None = None, license: str = "apache-2.0", name: str = ""
+    ) -> None:
         """Write the folder; it appears whole or not at all.
 
         Args:
             folder: Target; replaced if it is a bundle.
             descriptions: Folder of description files to keep a copy of; by default those that it was loaded with.
             license: SPDX name for the model card.
+            name: What the model card says `Recommender.from_pretrained` opens; by default the last part of `folder`.
 
         Raises:
             ValueError: If `folder` exists and holds something else than a bundle.
@@ -96,7 +100,9 @@ class Bundle:
                 "files": {p.relative_to(temporary).as_posix(): _sha(p) for p in _files(temporary)},
             }
             (temporary / "config.json").write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
-            (temporary / "README.md").write_text(model_card(settings, self.space.schema, license))
+            (temporary / "README.md").write_text(
+                model_card(settings, self.space.schema, license, name or Path(folder).name)
+            )
 
     @classmethod
     def load(cls, name: str | Path) -> Bundle:

@@ -64,3 +64,18 @@ def write_json(target: Path, data: Any) -> None:
     """Write `data` as indented JSON, whole or not at all."""
     with atomic_file(target) as temporary:
         temporary.write_text(json.dumps(data, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON mapping; a missing or damaged file is named."""
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no {path.name} in {path.parent}: the folder is not complete, train or download it again"
+        )
+    try:
+        data = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+    if not isinstance(data, dict):
+        raise ValueError(f"{path} must hold a mapping, got {type(data).__name__}")
+    return data

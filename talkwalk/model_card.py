@@ -17,8 +17,23 @@ print(turn.items[0].metadata, turn.explain())
 ```"""
 
 
-def model_card(settings: dict[str, Any], schema: Schema, license: str) -> str:
-    """Markdown with a YAML head, as the Hub reads it."""
+LEGEND = (
+    "*Direction*: share of the steers along an attribute that moved it the way that was asked. *Precision*: movement "
+    "of that attribute as a share of all movement. *R@10*: the wanted item is among the first ten. *Oracle*: the "
+    "metadata of what was meant, encoded and searched by place alone. *Trained* and *unseen* are the wordings; "
+    "conversations are always new."
+)
+
+
+def model_card(settings: dict[str, Any], schema: Schema, license: str, name: str) -> str:
+    """Markdown with a YAML head, as the Hub reads it.
+
+    Args:
+        settings: What the bundle's config.json holds.
+        schema: Of the items and people.
+        license: SPDX name.
+        name: What `Recommender.from_pretrained` is given to open the bundle.
+    """
     llm, head = settings["llm"], settings["head"]
     lines = [
         "---",
@@ -29,9 +44,9 @@ def model_card(settings: dict[str, Any], schema: Schema, license: str) -> str:
         "tags: [recommendation, steering, talkwalk]",
         "---",
         "",
-        f"# TalkWalk bundle: {settings['catalog']}",
+        f"# TalkWalk bundle: {name}",
         "",
-        USE.format(name=settings["catalog"], wish=f"recommend a {schema.noun}"),
+        USE.format(name=name, wish=f"recommend a {schema.noun}"),
         "",
         f"- Items: {schema.domain}, by {', '.join(schema.items)}. People: by {', '.join(schema.users) or 'nothing'}.",
         f"- Language model: {llm['name']} ({llm['revision']}), frozen; fingerprint `{llm['fingerprint']}`.",
@@ -39,20 +54,22 @@ def model_card(settings: dict[str, Any], schema: Schema, license: str) -> str:
         "- Made by `make train-contrastive` and `make train-projection` with the configs in `config.json`.",
         "",
     ]
+    lines += ["## Figures", "", LEGEND, ""]
     for phase, figures in settings["metrics"].items():
         lines += [
-            f"## Figures: {phase}",
+            f"<details><summary>{phase}: {len(figures)} figures</summary>",
             "",
             "| figure | value | lowest seed | highest seed |",
             "|---|---|---|---|",
         ]
         lines += [f"| {n} | {f['value']:.3f} | {f['low']:.3f} | {f['high']:.3f} |" for n, f in figures.items()]
-        lines.append("")
+        lines += ["", "</details>", ""]
     lines += [
         "## Limits",
         "",
-        "Understands English. Steers along the attributes above and knows nothing else about an item. Trained on "
-        "simulated conversations and on histories told as conversations: language far from both may be misread.",
+        "Understands English. Steers along the attributes above; an item may be named by its title or its maker, and "
+        "nothing else is known about it. Trained on simulated conversations and on histories told as conversations: "
+        "language far from both may be misread.",
         "",
     ]
     return "\n".join(lines)

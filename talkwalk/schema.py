@@ -13,7 +13,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,7 +28,7 @@ MAX_KNOTS = 257  # points kept of an empirical distribution; the error is at mos
 Row = Mapping[str, Any]
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """What the values of an attribute are."""
 
     ORDERED = "ordered"  # a number
@@ -38,7 +38,7 @@ class Kind(str, Enum):
     TEXT = "text"  # words for people and the LLM to read; never a feature
 
 
-class Scale(str, Enum):
+class Scale(StrEnum):
     """How an ordered attribute is laid on [0, 1]."""
 
     LINEAR = "linear"
@@ -46,7 +46,7 @@ class Scale(str, Enum):
     RANK = "rank"  # share of the catalogue that lies below
 
 
-class Show(str, Enum):
+class Show(StrEnum):
     """How the language model reads an ordered attribute."""
 
     VALUE = "value"  # the number, such as a year

@@ -6,19 +6,29 @@ Decided by hash before any training text is made. Test figures are looked at whe
 from __future__ import annotations
 
 import hashlib
-from enum import Enum
+from enum import StrEnum
 
 # Changed whenever a setting was chosen by looking at test figures: the old test part is worth nothing then, and
 # everything is dealt anew. The first round had no validation part (LOG.md, 2026-11-24).
 SALT = "second round"
 
 
-class Split(str, Enum):
+class Split(StrEnum):
     """The three parts that data is divided into."""
 
     TRAIN = "train"
     VALID = "valid"
     TEST = "test"
+
+
+# What figures are told of: their name, the wordings' part, and the people's or items' part. Settings are chosen by the
+# last two only.
+JUDGED = (
+    ("trained_wordings", Split.TRAIN, Split.TEST),
+    ("unseen_wordings", Split.TEST, Split.TEST),
+    ("validation_trained_wordings", Split.TRAIN, Split.VALID),
+    ("validation_unseen_wordings", Split.VALID, Split.VALID),
+)
 
 
 def unit_hash(key: str) -> float:

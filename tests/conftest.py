@@ -13,11 +13,12 @@ import torch
 
 from talkwalk.bundle import Bundle, LanguageModelId
 from talkwalk.contrastive.descriptions import Descriptions
-from talkwalk.contrastive.space import SHORT, Space, shorten
+from talkwalk.contrastive.space import Space
 from talkwalk.contrastive.text_encoder import SentenceEncoder
 from talkwalk.engine.recommender import Recommender
 from talkwalk.index.catalog import Catalog
 from talkwalk.llm.language_model import LanguageModel
+from talkwalk.modules import SHORT, shorten
 from talkwalk.projection.anchor_decoder import AnchorDecoder
 from talkwalk.projection.projection_head import build_head
 from talkwalk.projection.steering_language import CategoryLanguage, Direction, SteeringLanguage

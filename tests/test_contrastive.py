@@ -39,7 +39,7 @@ from talkwalk.contrastive.metadata_encoder import MetadataEncoder
 from talkwalk.contrastive.mixture import heldout_pairs, training_pairs
 from talkwalk.contrastive.sampler import DistinctBatches
 from talkwalk.contrastive.smoothing import along_axis, move_along, ordered_columns, parallel_loss, smoothing_loss
-from talkwalk.contrastive.space import Space, pick_device
+from talkwalk.contrastive.space import Space
 from talkwalk.contrastive.text_encoder import (
     FAINT,
     MAX_CLAUSES,
@@ -71,8 +71,9 @@ from talkwalk.contrastive.user_metadata import (
 )
 from talkwalk.contrastive.validation import STEPS, axis_paths, axis_report, axis_reports, top1
 from talkwalk.index.catalog import Catalog
+from talkwalk.modules import pick_device
 from talkwalk.schema import Kind, Schema
-from talkwalk.splits import Split, split_of
+from talkwalk.splits import JUDGED, Split, split_of
 from tests.conftest import GENRES, HashedSentences, make_catalog, make_space, movie_schema
 
 
@@ -792,7 +793,7 @@ def test_training_pairs_depend_on_the_generator_only(people):
     assert one == same != other
 
 
-@pytest.mark.parametrize(("wordings", "rows"), [(wordings, rows) for _, wordings, rows in train_contrastive.JUDGED])
+@pytest.mark.parametrize(("wordings", "rows"), [(wordings, rows) for _, wordings, rows in JUDGED])
 def test_heldout_pairs_are_held_out_and_distinct(people, wordings, rows):
     catalog, words = people
     rng = np.random.default_rng(0)

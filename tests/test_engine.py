@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import math
 import tracemalloc
 
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
-from talkwalk.bundle import Bundle, find_bundle
+from talkwalk.bundle import SHIPPED, Bundle, find_bundle
 from talkwalk.engine.diversity import HEARD, POOL, STRENGTH, diversify
 from talkwalk.engine.prompt_builder import ContextLimits, PromptBuilder
 from talkwalk.engine.recommender import Reading, Recommender
@@ -20,9 +21,11 @@ from talkwalk.engine.trace import movement_trace
 from talkwalk.engine.turn import Turn
 from talkwalk.index.catalog import Catalog
 from talkwalk.llm.conversation import Exchange
+from talkwalk.model_card import model_card
 from talkwalk.projection.movements import SHARPER
 from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, RETURNS, UNSAID, build_head
 from talkwalk.projection.spreads import LEVELS
+from talkwalk.schema import Schema
 from tests.conftest import HashedSentences, make_catalog, make_language_model, make_space
 
 YEARS_BACK = (-0.3, 0.0)  # of year and rating
@@ -753,6 +756,16 @@ def test_a_saved_bundle_gives_the_same_answers(recommender, tmp_path, catalog, b
     assert shown(first) == shown(second)
     np.testing.assert_allclose(first.position, second.position, atol=1e-6)
     assert "from talkwalk import Recommender" in (tmp_path / "bundle" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in SHIPPED.iterdir() if (p / "config.json").is_file()))
+def test_a_shipped_card_says_what_opens_the_bundle(name):
+    folder = find_bundle(name)
+    settings = json.loads((folder / "config.json").read_text())
+    card = (folder / "README.md").read_text()
+    license = card.partition("license: ")[2].partition("\n")[0]
+    assert f'from_pretrained("{name}")' in card
+    assert card == model_card(settings, Schema.load(folder / "schema.yaml"), license, name)
 
 
 def test_damage_is_noticed(bundle, tmp_path):

@@ -96,9 +96,9 @@ class LocalGenerator:
         from transformers import AutoModelForCausalLM, AutoTokenizer
         from transformers.utils import logging as transformers_logging
 
-        from talkwalk.contrastive.space import pick_device
         from talkwalk.llm.language_model import compute_dtype
         from talkwalk.llm.models import locate
+        from talkwalk.modules import pick_device
 
         transformers_logging.disable_progress_bar()
         folder, place = locate(name), pick_device(device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ JOINTS = (", ", "; ", ". ", ", ", " - ")
 AND = 0.05  # share of texts joined by "and", which the text encoder reads as one clause: each must be embedded anew
 
 
-class PairKind(str, Enum):
+class PairKind(StrEnum):
     """What a pair is about."""
 
     ITEM = "item"

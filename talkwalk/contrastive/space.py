@@ -10,18 +10,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import nn
 
 from talkwalk.contrastive.adapted_sentences import AdaptedSentences
 from talkwalk.contrastive.mentions import PLACES, Mentions, names_by_value
 from talkwalk.contrastive.metadata_encoder import MetadataEncoder
 from talkwalk.contrastive.text_encoder import SentenceEncoder, TextEncoder, clause_table
+from talkwalk.files import read_json
+from talkwalk.modules import SHORT, load_module, save_module
 from talkwalk.schema import Row, Schema
 
-SHORT = torch.float16  # of the text projection and the head on disk: half the size, and no figure changes
 LEARNED = "sentence_encoder"  # subfolder of a sentence encoder that was trained with the space
 
 
@@ -159,61 +156,3 @@ class Space:
         space.ranges = tuple((str(name), str(key)) for name, key in settings.get("ranges", ()))
         space.adapted = AdaptedSentences.load(folder, sentences)
         return space
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON mapping; a missing or damaged file is named."""
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"no {path.name} in {path.parent}: the folder is not complete, train or download it again"
-        )
-    try:
-        data = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
-    if not isinstance(data, dict):
-        raise ValueError(f"{path} must hold a mapping, got {type(data).__name__}")
-    return data
-
-
-def save_module(module: nn.Module, path: Path, dtype: torch.dtype = torch.float32) -> None:
-    """Write a module as safetensors, its weights in a shorter type if one is given (see `shorten`)."""
-    weights = {name for name, _ in module.named_parameters()}
-    state = {n: t.to(dtype) if n in weights else t for n, t in module.state_dict().items()}
-    save_file({name: tensor.contiguous().cpu() for name, tensor in state.items()}, path)
-
-
-@torch.no_grad()
-def shorten(module: nn.Module, dtype: torch.dtype) -> None:
-    """Round the weights to what `dtype` holds, so that what is measured is what is saved."""
-    for parameter in module.parameters():
-        parameter.copy_(parameter.to(dtype))
-
-
-def load_module(module: nn.Module, path: Path) -> None:
-    """Fill `module` from a safetensors file, strictly, and put it in eval mode."""
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"no {path.name} in {path.parent}: the folder is not complete, train or download it again"
-        )
-    try:
-        module.load_state_dict(load_file(path), strict=True)
-    except (SafetensorError, RuntimeError) as error:
-        raise ValueError(
-            f"{path} is damaged or belongs to another schema or version, train or download it again: {error}"
-        ) from error
-    module.eval()
-
-
-def pick_device(name: str) -> torch.device:
-    """The named torch device; "auto" is CUDA where there is one, else the CPU."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
-
-
-def has_bf16(device: torch.device) -> bool:
-    """Whether the hardware computes bfloat16 itself; elsewhere it would be slower than float32."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()

@@ -30,30 +30,22 @@ from talkwalk.contrastive.neighbours import draw_neighbours, neighbour_loss
 from talkwalk.contrastive.processes import Processes
 from talkwalk.contrastive.sampler import DistinctBatches
 from talkwalk.contrastive.smoothing import move_along, ordered_columns, parallel_loss, smoothing_loss
-from talkwalk.contrastive.space import SHORT, Space, has_bf16, pick_device, shorten
+from talkwalk.contrastive.space import Space
 from talkwalk.contrastive.tastes import Tastes, taste_batch, taste_loss, tastes_of, training_ratings
 from talkwalk.contrastive.text_encoder import SentenceEncoder, clause_table
 from talkwalk.contrastive.validation import axis_reports, top1
 from talkwalk.datasets.resolve import open_for_training
 from talkwalk.files import atomic_folder, write_json
 from talkwalk.index.catalog import Catalog
+from talkwalk.modules import SHORT, has_bf16, pick_device, shorten
 from talkwalk.runlog import RunLog, summary
 from talkwalk.schema import Schema
-from talkwalk.splits import SALT, Split
+from talkwalk.splits import JUDGED, SALT, Split
 
 log = logging.getLogger(__name__)
 AMONG = 1000  # R@1 depends on how many pairs there are: it is also told among these
 ENOUGH = 100  # wordings held back, below which an epoch would be chosen by chance
 PLAIN = (PairKind.ITEM, PairKind.USER, PairKind.BOTH)
-
-# What the text-to-metadata figures are of: name, split of the wordings, split of the items and users.
-# Settings are chosen by the last two only.
-JUDGED = (
-    ("trained_wordings", Split.TRAIN, Split.TEST),
-    ("unseen_wordings", Split.TEST, Split.TEST),
-    ("validation_trained_wordings", Split.TRAIN, Split.VALID),
-    ("validation_unseen_wordings", Split.VALID, Split.VALID),
-)
 
 
 class ValidationSet(NamedTuple):

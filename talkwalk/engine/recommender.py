@@ -13,7 +13,6 @@ import pandas as pd
 import torch
 
 from talkwalk.bundle import Bundle
-from talkwalk.contrastive.space import pick_device
 from talkwalk.datasets.resolve import open_catalog
 from talkwalk.engine.diversity import POOL, diversify, spoken_spread
 from talkwalk.engine.named_items import Named as NamedItem
@@ -25,6 +24,7 @@ from talkwalk.index.catalog import Catalog, present
 from talkwalk.index.factory import build_index
 from talkwalk.llm.batching import BatchQueue
 from talkwalk.llm.language_model import HiddenStateBackend, LanguageModel
+from talkwalk.modules import pick_device
 from talkwalk.projection.movements import SIDES
 from talkwalk.projection.projection_head import RETURNS
 from talkwalk.projection.steps import Named

@@ -11,7 +11,7 @@ import dataclasses
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 
 import hydra
@@ -19,10 +19,10 @@ import torch
 from omegaconf import DictConfig
 
 from talkwalk.config import CONFIG_DIR, LossWeights, ProjectionConfig, register, to_object
-from talkwalk.contrastive.space import pick_device
 from talkwalk.eval.rivals.utterance_head import save_utterance_head
 from talkwalk.files import write_json
 from talkwalk.llm.language_model import HiddenStateBackend, LanguageModel
+from talkwalk.modules import pick_device
 from talkwalk.projection.anchor_decoder import AnchorDecoder
 from talkwalk.projection.projection_head import AbsoluteHead, AnchoredHead
 from talkwalk.projection.train_projection import (
@@ -41,7 +41,7 @@ from talkwalk.schema import unknown
 Head = AbsoluteHead | AnchoredHead
 
 
-class Reads(str, Enum):
+class Reads(StrEnum):
     """What a head is told of a turn."""
 
     CONVERSATION = "conversation"  # both

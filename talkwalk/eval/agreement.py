@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 import numpy as np
 
 
-class Level(str, Enum):
+class Level(StrEnum):
     """What the numbers of a rating mean."""
 
     NOMINAL = "nominal"  # names: equal or not

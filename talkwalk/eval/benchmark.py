@@ -16,7 +16,6 @@ import hydra
 from omegaconf import DictConfig
 
 from talkwalk.config import CONFIG_DIR, EvalConfig, register, to_object
-from talkwalk.contrastive.space import read_json
 from talkwalk.datasets.cpcd import cpcd_catalog
 from talkwalk.datasets.movielens_tags import tagged_items
 from talkwalk.datasets.redial import redial_catalog
@@ -29,6 +28,7 @@ from talkwalk.eval.simulated import measure_oracle
 from talkwalk.eval.system import System, Unsuited
 from talkwalk.eval.unseen import unseen_by
 from talkwalk.eval.world import Amounts, World
+from talkwalk.files import read_json
 from talkwalk.index.catalog import Catalog
 
 log = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from talkwalk.contrastive.space import read_json
 from talkwalk.eval.intervals import Interval
 from talkwalk.eval.report import LOWER, cell
+from talkwalk.files import read_json
 
 
 def read_report(path: str | Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import csv
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +34,7 @@ RATING_FIELDS = ("rater", "task", "rating")
 PLACE = 7  # of the draws
 
 
-class Question(str, Enum):
+class Question(StrEnum):
     """What is asked."""
 
     LABEL = "label"  # does a region's name fit an item: 1 no, 2 yes

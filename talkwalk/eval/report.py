@@ -173,7 +173,8 @@ class Report:
             lines += ["", "## The thirteen metrics", "", *_table("metric", names, [
                 (m.label, self.cells(m)) for m in self.headlines() if m.figure != LATENCY
             ])]  # fmt: skip
-            lines += ["", "![the metrics with intervals](bars.png)", "", "![sessions in two dimensions](paths.png)"]
+            lines += ["", "![the metrics with intervals](bars.png)"]
+            lines += ["", "![sessions in two dimensions](paths.png)"] if self.paths else []
         else:
             lines += ["", "![every figure with intervals](bars.png)"]
         lines += ["", "## Against the best rival", "", *(f"- {line}" for line in self.against())]
@@ -186,7 +187,8 @@ class Report:
             lines += ["", f"## {title}", "", *_table("figure", self.systems, rows)]
         if timed:
             lines += ["", "## Latency", "", *_table("metric", names, [(m.title, self.cells(m)) for m in timed])]
-            lines += ["", *(f"- {line}" for line in self.latency_checks()), "", "![seconds of a turn](latency.png)"]
+            lines += ["", *(f"- {line}" for line in self.latency_checks())]
+            lines += ["", "![seconds of a turn](latency.png)"] if self.waited else []
         return "\n".join([*lines, ""])
 
     def groups(self) -> dict[str, list[str]]:
@@ -286,7 +288,9 @@ def build_report(
     paths: dict[str, list[list[list[float]]]] = {}
     unsuited: dict[str, str] = {}
     for result in results:
-        values.setdefault(result.system, {}).update(result.figures)
+        # in one order, whether measured just now or read from a file: the bootstrap draws by position
+        ordered = {figure: dict(sorted(units.items())) for figure, units in result.figures.items()}
+        values.setdefault(result.system, {}).update(ordered)
         if result.seconds:
             timings[result.system] = result.seconds
         if result.paths:

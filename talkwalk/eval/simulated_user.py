@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Sequence
-from enum import Enum
+from enum import StrEnum
 
 import numpy as np
 
@@ -35,7 +35,7 @@ CLOSINGS = (
 HEDGES = ("hmm, maybe", "I am not sure, perhaps", "well, possibly", "I keep changing my mind, but", "let me think,")
 
 
-class Temperament(str, Enum):
+class Temperament(StrEnum):
     """How somebody says what they want."""
 
     PLAIN = "plain"

@@ -21,7 +21,7 @@ from talkwalk.contrastive.descriptions import Descriptions, load_descriptions
 from talkwalk.contrastive.holdout import item_split, user_split
 from talkwalk.contrastive.mixture import heldout_pairs
 from talkwalk.contrastive.smoothing import ordered_columns
-from talkwalk.contrastive.space import Space, read_json
+from talkwalk.contrastive.space import Space
 from talkwalk.contrastive.text_encoder import SentenceEncoder
 from talkwalk.contrastive.validation import axis_paths, axis_rows
 from talkwalk.datasets.resolve import open_catalog
@@ -42,6 +42,7 @@ from talkwalk.eval.space_figures import (
 )
 from talkwalk.eval.space_pictures import draw_paths, draw_space, lay_flat
 from talkwalk.eval.space_report import SpaceReport
+from talkwalk.files import read_json
 from talkwalk.index.catalog import Catalog
 from talkwalk.splits import Split
 

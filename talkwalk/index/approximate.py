@@ -14,7 +14,7 @@ from talkwalk.index.storage import CODES_FILE, LISTS_FILE
 from talkwalk.index.vectors import faiss
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 TRAINING_PER_LIST = 40  # vectors that k-means sees for each list
 FEWEST = 10_000  # vectors that it sees at least: product codes have 256 centroids of their own

@@ -20,7 +20,7 @@ from talkwalk.index.storage import ORDER_FILE, VECTORS_FILE, check_target, read_
 from talkwalk.index.vectors import VectorBlocks
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 LARGEST = 1e15  # inner products of larger float32 numbers could overflow, and FAISS loses such items
 STEP = 1024  # items that are added while searches wait

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum
+from enum import StrEnum
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from talkwalk.schema import Attribute, Kind, Row, Schema, Show, is_missing
 LEVELS = ("very low", "low", "average", "high", "very high")
 
 
-class Verbosity(str, Enum):
+class Verbosity(StrEnum):
     """How much of an item is told."""
 
     BRIEF = "brief"  # its title, or its categories where it has none

@@ -7,7 +7,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ AMOUNTS = {"touch": 1 / 3, "bit": 0.6, "much": 5 / 3}  # of a plain step; "most"
 SPREADS = {"closest": -1.0, "close": -0.5, "wide": 0.5, "widest": 1.0}  # of an answer; 0 where nothing is said
 
 
-class StepKind(str, Enum):
+class StepKind(StrEnum):
     """What a person asks for in one turn."""
 
     WISH = "wish"  # a description, whatever came before

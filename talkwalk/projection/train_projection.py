@@ -21,13 +21,14 @@ from talkwalk.bundle import Bundle, LanguageModelId
 from talkwalk.checkpoint import load_checkpoint, run_settings, save_checkpoint
 from talkwalk.config import CONFIG_DIR, HoldoutConfig, LossWeights, ProjectionConfig, register, to_object
 from talkwalk.contrastive.descriptions import Descriptions, load_descriptions
-from talkwalk.contrastive.space import SHORT, Space, pick_device, read_json, shorten
+from talkwalk.contrastive.space import Space
 from talkwalk.contrastive.validation import axis_vectors
 from talkwalk.datasets.resolve import open_for_training
-from talkwalk.files import atomic_folder, write_json
+from talkwalk.files import atomic_folder, read_json, write_json
 from talkwalk.index.catalog import Catalog
 from talkwalk.llm.language_model import HiddenStateBackend, LanguageModel
 from talkwalk.llm.models import revision
+from talkwalk.modules import SHORT, pick_device, shorten
 from talkwalk.projection import losses
 from talkwalk.projection.anchor_decoder import AnchorDecoder
 from talkwalk.projection.anchor_swap import AnchorSwaps, Swap
@@ -43,21 +44,13 @@ from talkwalk.projection.turns import TurnTable, TurnTables
 from talkwalk.projection.validation import Answers, as_answers, figures, turn_figures
 from talkwalk.projection.walks import Walk, Walker, draw_walks, profiles, training_items, training_walks
 from talkwalk.runlog import RunLog, summary
-from talkwalk.splits import Split
+from talkwalk.splits import JUDGED, Split
 
 log = logging.getLogger(__name__)
 Head = AbsoluteHead | AnchoredHead
 SWEPT = 1000  # items by which the axes of a space are measured
 TEST_SEED = 777_001  # the same unseen conversations whatever the training seed
 
-# Unseen conversations that heads are judged by: name, split of the wordings, split of the users.
-# Settings are chosen by the last two only.
-JUDGED = (
-    ("trained_wordings", Split.TRAIN, Split.TEST),
-    ("unseen_wordings", Split.TEST, Split.TEST),
-    ("validation_trained_wordings", Split.TRAIN, Split.VALID),
-    ("validation_unseen_wordings", Split.VALID, Split.VALID),
-)
 LINES_BY = "validation_unseen_wordings"  # from which odds on something counts as asked for
 
 
@@ -356,7 +349,12 @@ def write_bundle(
         },
         metrics={"contrastive": read_json(space_folder / "contrastive_metrics.json"), "projection": result},
     )
-    bundle.save(Path(config.out) / "bundle", descriptions=Path(config.descriptions), license=config.license)
+    bundle.save(
+        Path(config.out) / "bundle",
+        descriptions=Path(config.descriptions),
+        license=config.license,
+        name=Path(config.ship).name,
+    )
     if config.ship:
         with atomic_folder(Path(config.ship)) as temporary:
             shutil.copytree(Path(config.out) / "bundle", temporary, dirs_exist_ok=True)

@@ -110,6 +110,15 @@ class TestBenchmark:
         assert made_of(str(tmp_path)) != first
         assert made_of("random") == "random"
 
+    def test_intervals_do_not_depend_on_the_order_in_which_units_were_measured(self):
+        rng = np.random.default_rng(0)
+        units = {f"u{i}": float(rng.random()) for i in range(30)}
+        other = dict(reversed(list(units.items())))
+        reports = [
+            build_report([Result("talkwalk", "space", {"direction": u})], {}, {}, k=10, seed=0) for u in (units, other)
+        ]
+        assert reports[0].figures == reports[1].figures
+
     def test_a_head_that_was_trained_again_measures_no_rival_again(self):
         settings = {"space": "s", "bundle": "b", "words": "w"}
         other = {**settings, "bundle": "c"}

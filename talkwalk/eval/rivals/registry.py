@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 
 from talkwalk.bundle import Bundle
-from talkwalk.contrastive.space import pick_device
 from talkwalk.contrastive.text_encoder import SentenceEncoder
 from talkwalk.engine.recommender import Recommender
 from talkwalk.eval.rivals.baselines import Popularity, Random
@@ -24,6 +23,7 @@ from talkwalk.eval.rivals.utterance_head import UtteranceHead
 from talkwalk.eval.system import System
 from talkwalk.index.catalog import Catalog
 from talkwalk.llm.language_model import LanguageModel
+from talkwalk.modules import pick_device
 from talkwalk.schema import unknown
 
 OURS = "talkwalk"

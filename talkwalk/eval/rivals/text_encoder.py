@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from talkwalk.eval.system import Dialogue, Placed, unit
 from talkwalk.index.catalog import Catalog
 
 
-class Reads(str, Enum):
+class Reads(StrEnum):
     """What of a dialogue is embedded."""
 
     UTTERANCE = "utterance"  # what is said now

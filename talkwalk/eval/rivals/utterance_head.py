@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from talkwalk.contrastive.space import Space, load_module, read_json, save_module
+from talkwalk.contrastive.space import Space
 from talkwalk.eval.rivals.text_tower import encoded_items, start
 from talkwalk.eval.system import Answer, Dialogue, Placed, best
-from talkwalk.files import atomic_folder
+from talkwalk.files import atomic_folder, read_json
 from talkwalk.index.catalog import Catalog
+from talkwalk.modules import load_module, save_module
 from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, SLOTS, AbsoluteHead, AnchoredHead, build_head
 from talkwalk.projection.validation import Answers, as_answers, members, ranges_of, ruled_out
 
