@@ -75,8 +75,7 @@ class Bundle:
         Raises:
             ValueError: If `folder` exists and holds something else than a bundle.
         """
-        if Path(folder).exists() and any(Path(folder).iterdir()) and not (Path(folder) / "config.json").is_file():
-            raise ValueError(f"{folder} holds other files: give a new folder for the bundle")
+        _check_target(Path(folder))
         if descriptions is None and self.folder is not None and (self.folder / "descriptions").is_dir():
             descriptions = self.folder / "descriptions"
         with atomic_folder(Path(folder)) as temporary:
@@ -119,6 +118,8 @@ class Bundle:
                 f"{folder} has bundle format {settings.get('format')!r}, this TalkWalk reads {FORMAT}: "
                 "train it again, or install the TalkWalk that wrote it"
             )
+        if missing := [key for key in ("files", "head", "llm", "catalog", "configs", "metrics") if key not in settings]:
+            raise ValueError(f"{folder / 'config.json'} is damaged: it has no {missing[0]!r}")
         for file, digest in settings["files"].items():
             path = folder / file
             if not path.is_file():
@@ -163,6 +164,22 @@ def find_bundle(name: str | Path) -> Path:
         raise FileNotFoundError(
             f"no bundle {text!r}: not a folder, not shipped {shipped}, and the Hub said {type(error).__name__}"
         ) from error
+
+
+def _check_target(folder: Path) -> None:
+    """Raise `ValueError` if the folder, which will be replaced whole, holds anything but a bundle."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file: give a folder for the bundle")
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    try:
+        settings = read_json(folder / "config.json")
+    except (FileNotFoundError, ValueError):
+        settings = {}
+    ours = {*settings.get("files", {}), "config.json", "README.md"} if "schema_fingerprint" in settings else set()
+    foreign = [path for path in _files(folder) if path.relative_to(folder).as_posix() not in ours]
+    if foreign:
+        raise ValueError(f"{folder} holds other files, such as {foreign[0].name}: give a new folder for the bundle")
 
 
 def _files(folder: Path) -> list[Path]:

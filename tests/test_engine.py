@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import math
+import threading
 import tracemalloc
 
 import numpy as np
@@ -18,7 +19,7 @@ from talkwalk.engine.diversity import HEARD, POOL, STRENGTH, diversify
 from talkwalk.engine.prompt_builder import ContextLimits, PromptBuilder
 from talkwalk.engine.recommender import Reading, Recommender
 from talkwalk.engine.trace import movement_trace
-from talkwalk.engine.turn import Turn
+from talkwalk.engine.turn import Item, Turn
 from talkwalk.index.catalog import Catalog
 from talkwalk.llm.conversation import Exchange
 from talkwalk.model_card import model_card
@@ -103,7 +104,8 @@ def test_filters_and_exclusions_hold(recommender):
         assert "Horror" in item.metadata["genre"]
         assert item.metadata["year"] >= 1950
         assert item.id not in ("1", "2")
-    assert recommender.recommend("a film", where={"genre": "Musical"}).items == []
+    nothing = recommender.recommend("a film", where={"year": (1800, 1801)})
+    assert nothing.items == [] and nothing.explain() == "Nothing fits “a film”."
 
 
 def test_the_trace_is_the_movement_of_mean_ranks(recommender):
@@ -119,7 +121,7 @@ def test_the_trace_is_the_movement_of_mean_ranks(recommender):
 
 def test_explanations_name_what_moved(catalog):
     def explain(**trace: float) -> str:
-        return Turn("x", [], np.zeros(2), trace, {}, catalog.schema).explain()
+        return Turn("x", [Item("1", 0.5, {})], np.zeros(2), trace, {}, catalog.schema).explain()
 
     assert explain() == "A first answer to “x”."
     assert explain(year=0.01) == "About the same as before."
@@ -493,6 +495,142 @@ def test_where_going_back_leads(recommender):
         session.say("older", k=4)
 
 
+def test_going_back_twice_goes_back_twice(recommender):
+    session = recommender.session(history=["4"])
+    first, second = session.say("older", k=3), session.say("a comedy", k=3)
+    session.say("newer", k=3)
+    goes_back(recommender, BACK)
+    back = session.say("go back", k=3)
+    assert shown(back) == shown(second)
+    again = session.say("go back", k=3)
+    assert shown(again) == shown(first)
+    np.testing.assert_allclose(again.position, first.position, atol=1e-6)
+    assert shown(session.say("go back", k=3)) == shown(first)  # there is nothing before it
+    session.undo()
+    session.undo()
+    goes_back(recommender, None)
+    session.say("a comedy", k=3)
+    goes_back(recommender, BACK)
+    assert shown(session.say("go back", k=3)) == shown(second)
+
+
+def test_undo_brings_back_the_reaction_that_the_turn_started_from(recommender):
+    session = recommender.session(history=["4"])
+    liked = session.say("a comedy", k=3).items[2].id
+    session.react(liked, liked=True)
+    once = session.say("older", k=3)
+    session.undo()
+    assert shown(session.say("older", k=3)) == shown(once)
+    np.testing.assert_allclose(session.turns[-1].position, once.position, atol=1e-6)
+
+
+def test_a_conversation_remembers_where_it_stands(recommender):
+    """An answer without items, one that was disliked whole, and removed items are passed over."""
+    session = recommender.session(history=["4", "5"])
+    first = session.say("a comedy", k=2)
+    here = recommender.item_vector(first.items[0].id)
+    assert session.say("newer", k=2, where={"year": (1800, 1801)}).explain() == "Nothing fits “newer”."
+    np.testing.assert_allclose(session._anchors()[CURRENT], here)
+    np.testing.assert_allclose(session._anchors()[FIRST], here)
+    for item in first.items:
+        session.react(item.id, liked=False)
+    np.testing.assert_allclose(session._anchors()[CURRENT], recommender.item_vector("5"))
+    recommender.remove_items(["5"])
+    np.testing.assert_allclose(session._anchors()[CURRENT], recommender.item_vector("4"))
+    late = recommender.session(history=["4"])
+    late.say("newer", k=2, where={"year": (1800, 1801)})
+    turn = late.say("a comedy", k=2)
+    np.testing.assert_allclose(late._anchors()[FIRST], recommender.item_vector(turn.items[0].id))
+
+
+def test_a_profile_is_where_it_starts_until_something_was_shown(recommender):
+    session = recommender.session(user={"age": 30.0})
+    start = session._anchors()[CURRENT]
+    session.say("newer", k=2, where={"year": (1800, 1801)})
+    np.testing.assert_allclose(session._anchors()[CURRENT], start)
+    assert np.linalg.norm(start) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"exclude": (i for i in ["4"])}, "exclude must be a list of item ids"),
+        ({"exclude": None}, "exclude must be a list of item ids"),
+        ({"where": {"genre": "comedy"}}, "unknown value of 'genre' 'comedy'; did you mean 'Comedy'"),
+        ({"where": {"year": (1990, 1980)}}, "low up to high"),
+        ({"where": {"year": (math.nan, None)}}, r"where\['year'\] must be"),
+        ({"where": {"year": math.nan}}, r"where\['year'\] must be"),
+        ({"where": [("year", 1990)]}, "where must be a mapping"),
+        ({"diversity": "0.5"}, "diversity must be between 0 and 1, got '0.5'"),
+        ({"k": True}, "k must be a positive whole number"),
+        ({"system": ""}, "system must not be empty: leave it out"),
+    ],
+)
+def test_impossible_arguments_are_named_and_lose_nothing(recommender, arguments, message):
+    session = recommender.session(history=["4"])
+    with pytest.raises(ValueError, match=message):
+        session.say("older", **arguments)
+    assert session.turns == []
+
+
+def test_numbers_of_numpy_are_numbers(recommender):
+    turn = recommender.recommend("older", k=np.int64(3), where={"year": (np.int64(1900), np.float32(2020))})
+    assert len(turn.items) == 3
+
+
+def test_half_a_character_is_named(recommender):
+    with pytest.raises(ValueError, match="text must be valid Unicode, got half a character at 6"):
+        recommender.recommend("older \ud83d")
+
+
+@pytest.mark.parametrize("history", [(i for i in ["4"]), None, "4"])
+def test_a_history_is_a_list(recommender, history):
+    with pytest.raises(ValueError, match="history must be a list of item ids"):
+        recommender.session(history=history)
+
+
+def test_rows_are_copies_and_turns_are_compared_as_objects(recommender):
+    turn = recommender.recommend("a comedy", k=2)
+    item = turn.items[0]
+    item.metadata["genre"].append("Polka")
+    assert "Polka" not in recommender.catalog.row(item.id)["genre"]
+    assert turn == turn and turn != recommender.recommend("a comedy", k=2) and len({turn}) == 1
+
+
+def test_bad_tables_of_items_are_named(recommender):
+    twice = pd.DataFrame([{"year": 1950.0}, {"year": 1960.0}], index=["t", "t"])
+    with pytest.raises(ValueError, match="item ids must be unique, 't'"):
+        recommender.add_items(twice)
+    for row in ("Heat", None):
+        with pytest.raises(ValueError, match="item 't' must be a mapping of attributes"):
+            recommender.add_items({"t": row})
+    assert "t" not in recommender.catalog.ids and "t" not in recommender.index
+
+
+def test_items_may_come_and_go_while_people_talk(recommender):
+    row, done, failed = {"title": "New", "genre": ["Western"], "year": 1999.0}, threading.Event(), []
+
+    def change():
+        while not done.is_set():
+            recommender.add_items({"new": row, "other": row})
+            recommender.remove_items(["new", "other"])
+
+    changer = threading.Thread(target=change)
+    changer.start()
+    try:
+        for _ in range(30):
+            session = recommender.session(history=["4"])
+            try:
+                for text in ("a western", "newer"):
+                    session.say(text, k=100, where={"year": (1900, None)})
+            except (ValueError, IndexError, KeyError) as error:
+                failed.append(error)
+    finally:
+        done.set()
+        changer.join()
+    assert failed == []
+
+
 def test_items_come_and_go_live(recommender):
     row = {"title": "New", "genre": ["Western"], "year": 1999.0}
     recommender.add_items({"new": row})
@@ -768,6 +906,27 @@ def test_a_shipped_card_says_what_opens_the_bundle(name):
     assert card == model_card(settings, Schema.load(folder / "schema.yaml"), license, name)
 
 
+def test_no_foreign_file_is_overwritten(bundle, tmp_path):
+    """Many folders hold a config.json; what is replaced must be a bundle and nothing else."""
+    folder = tmp_path / "app"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"name": "my app"}')
+    (folder / "thesis.txt").write_text("ten years")
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"holds other files, such as (config\.json|thesis\.txt)"):
+            bundle.save(folder)
+        assert (folder / "thesis.txt").read_text() == "ten years"
+        (folder / "config.json").unlink(missing_ok=True)
+    with pytest.raises(ValueError, match="is a file"):
+        bundle.save(folder / "thesis.txt")
+    bundle.save(tmp_path / "b")
+    (tmp_path / "b" / "notes.md").write_text("mine")
+    with pytest.raises(ValueError, match=r"such as notes\.md"):
+        bundle.save(tmp_path / "b")
+    (tmp_path / "b" / "notes.md").unlink()
+    bundle.save(tmp_path / "b")
+
+
 def test_damage_is_noticed(bundle, tmp_path):
     bundle.save(tmp_path / "b")
     weights = tmp_path / "b" / "projection_head.safetensors"
@@ -837,7 +996,7 @@ class TestTell:
 
     def test_a_bad_turn_is_not_told(self, recommender):
         session = recommender.session()
-        for shown, said in (([], "at least one item id"), ("5", "at least one item id"), (["x"], "unknown item id")):
+        for shown, said in (([], "at least one item id"), ("5", "shown must be a list"), (["x"], "unknown item id")):
             with pytest.raises(ValueError, match=said):
                 session.tell("a comedy", shown)
         with pytest.raises(ValueError, match="must not be empty"):

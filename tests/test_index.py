@@ -155,6 +155,9 @@ class TestIndexContract:
         assert_hits(index.search(unit(DIM, seed=1), 200), brute_force(items, unit(DIM, seed=1), 200))
         index.add(["item 5"], unit(1, DIM))
         assert index.ids[-1] == "item 5"
+        with pytest.raises(ValueError, match="ids must be a list of item ids, got the string 'item 1'"):
+            index.remove("item 1")
+        assert len(index) == 99
 
     def test_vectors(self, index, items):
         found = index.vectors(["item 7", "item 2", "item 7"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from talkwalk.engine.named_items import NamedItems, may_name
 from talkwalk.engine.recommender import Recommender
@@ -117,7 +118,32 @@ def test_a_refused_maker_is_not_kept_to(names, text):
     assert names.find(text) == []
 
 
-def test_answers_keep_to_who_made_them():
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("nothing by Mann", True),
+        ("not by Mann, please", True),
+        ("anything but films by Mann", True),
+        ("newer, and nothing more by Mann", True),
+        ("isn't there anything by Mann?", False),
+        ("something by Mann", False),
+        ("nothing like Heat", False),
+    ],
+)
+def test_a_refused_maker_is_found_as_such(names, text, refused):
+    assert [n.words for n in names.find(text, refused=True)] == (["Mann"] if refused else [])
+    assert may_name(text) or not refused
+
+
+@pytest.mark.parametrize("quoted", ['"Heat"', "'Heat'", "“Heat”", "«Heat»", "*Heat*"])
+def test_marks_around_a_name_end_no_clause(names, quoted):
+    assert [n.ids for n in names.find(f"like {quoted}, but newer")] == [["heat"]]
+    assert names.find(f"I like {quoted}") == []
+    assert [n.ids for n in names.find(f'like {quoted} and "Ronin"')] == [["heat"], ["ronin"]]
+
+
+@pytest.fixture
+def bands() -> Recommender:
     rows = {str(i): {"title": f"Song {i}", "artist": f"Band {i % 4}", "year": 1960.0 + i} for i in range(40)}
     schema = Schema.from_dict(
         {
@@ -130,8 +156,35 @@ def test_answers_keep_to_who_made_them():
     table = pd.DataFrame.from_dict(rows, orient="index")
     catalog = Catalog(schema.fit(table), table)
     backend = make_language_model()
-    recommender = Recommender(make_bundle(make_space(catalog), backend), catalog, backend)
-    session = recommender.session(history=["2"])
+    return Recommender(make_bundle(make_space(catalog), backend), catalog, backend)
+
+
+def test_a_refused_maker_stays_out_until_asked_for_again(bands):
+    def makers(turn):
+        return {item.metadata["artist"] for item in turn.items}
+
+    session = bands.session(history=["2"])
+    assert makers(session.say("nothing by Band 1", k=5)).isdisjoint({"Band 1"})
+    assert makers(session.say("something newer", k=20)) == {"Band 0", "Band 2", "Band 3"}
+    assert makers(session.say("something by Band 1 after all", k=3)) == {"Band 1"}
+    assert "Band 1" in makers(session.say("something newer", k=20))
+    session.undo()
+    session.undo()
+    assert "Band 1" not in makers(session.say("something older", k=5))
+
+
+def test_going_back_keeps_to_the_maker_again(bands):
+    session = bands.session(history=["2"])
+    first = session.say("something by Band 3", k=4)
+    session.say("something newer", k=4)
+    with torch.no_grad():
+        bands.bundle.head.intent.returns.bias.copy_(torch.tensor([30.0, -30.0]))
+    back = session.say("go back", k=4)
+    assert {item.id for item in back.items} == {item.id for item in first.items}
+
+
+def test_answers_keep_to_who_made_them(bands):
+    session = bands.session(history=["2"])
     first = session.say("anything by Band 3", k=4)
     assert {item.metadata["artist"] for item in first.items} == {"Band 3"} and len(first.named) == 10
     both = session.say("by Band 1 or Band 2", k=8, where={"year": (1980, None)})

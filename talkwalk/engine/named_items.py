@@ -20,6 +20,7 @@ SAYS_TASTE = frozenset(
     "i we you they really also always mostly usually would i'd we'd you'd they'd do did don't didn't never".split()
 )  # before "like" it is a verb, and compares with nothing
 REFUSES = frozenset("no not nothing nobody none never without less fewer except enough isn't don't".split())
+ASKS = frozenset(("isn't", "don't"))  # which may as well ask: "isn't there anything by X?"
 ALL_BUT = frozenset("anything anyone everything everyone all nothing".split())
 JOINS = frozenset(("and", "or", "nor", "meets"))
 ARTICLES = frozenset(("the", "a", "an"))
@@ -27,6 +28,7 @@ COMMON = ARTICLES | frozenset(
     "this that these those it one ones what we i you me my your our he she they them us is was be in on at of to for "
     "and or but no not so all any some more most less last first before same other others something anything".split()
 )
+QUOTES = str.maketrans("", "", "\"'“”„«»‘’*_`")  # marks around a title, which end no clause
 LONG = 4  # words from which a name may run across a comma: "To Wong Foo, Thanks for Everything!"
 
 
@@ -78,8 +80,8 @@ class NamedItems:
                     table[key][1].append(str(item_id))
         self._longest = max(map(len, (*self._titles, *self._makers)), default=0)
 
-    def find(self, text: str) -> list[Named]:
-        """Every name that the text compares with or keeps to, in the order of the words."""
+    def find(self, text: str, *, refused: bool = False) -> list[Named]:
+        """Every name that the text compares with or keeps to, in the order of the words; or those that it refuses."""
         text = POSSESSIVE.sub("", text)
         words = list(_words(text))
         found: list[Named] = []
@@ -87,7 +89,7 @@ class NamedItems:
         while start < len(words):
             joined = last is not None and (words[start].mark == "," or words[start].folded in JOINS)
             begin = start + (1 if joined and words[start].folded in JOINS else 0)
-            cue = _cue(words, start) or (last if joined else None)
+            cue = _cue(words, start, refused) or (last if joined else None)
             named = self._match(text, words, begin, cue) if cue else None
             if named is not None:
                 found.append(named[0])
@@ -108,13 +110,13 @@ class NamedItems:
 def may_name(text: str) -> bool:
     """Whether a text has words that may stand before a name; without them nothing need be searched."""
     words = list(_words(POSSESSIVE.sub("", text)))
-    return any(_cue(words, place) for place in range(len(words)))
+    return any(_cue(words, place) or _cue(words, place, True) for place in range(len(words)))
 
 
 def _words(text: str) -> Iterator[_Word]:
     end = 0
     for match in WORD.finditer(text):
-        mark = text[end : match.start()].strip()
+        mark = "".join(text[end : match.start()].translate(QUOTES).split())
         end = match.end()
         yield _Word(_fold(match[0]), match[0], mark, match.start(), end)
 
@@ -132,8 +134,11 @@ def _folded(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(words[1:] if len(words) > 1 and words[0] in ARTICLES else words)
 
 
-def _cue(words: Sequence[_Word], place: int) -> tuple[str, ...] | None:
-    """The words right before a place that make a name of what follows; none where they refuse it."""
+def _cue(words: Sequence[_Word], place: int, refused: bool = False) -> tuple[str, ...] | None:
+    """The words right before a place that make a name of what follows.
+
+    None where they refuse it, or with `refused` only where they refuse who made it.
+    """
     before = [word.folded for word in words[:place]]
     cue = next((cue for cue in CUES if tuple(before[-len(cue) :]) == cue), None)
     if cue is None or words[place].mark:
@@ -143,8 +148,10 @@ def _cue(words: Sequence[_Word], place: int) -> tuple[str, ...] | None:
     while clause > 0 and not words[clause].mark:
         clause -= 1
     pairs = zip(before[clause:], before[clause + 1 :], strict=False)
-    refused = bool(REFUSES.intersection(earlier[clause:])) or any(b == "but" and a in ALL_BUT for a, b in pairs)
-    return None if refused or (cue == LIKE and earlier and earlier[-1] in SAYS_TASTE) else cue
+    said, all_but = set(earlier[clause:]), any(b == "but" and a in ALL_BUT for a, b in pairs)
+    if refused:
+        return cue if cue == MAKER and (all_but or said & (REFUSES - ASKS)) else None
+    return None if all_but or said & REFUSES or (cue == LIKE and earlier and earlier[-1] in SAYS_TASTE) else cue
 
 
 def _is_name(part: Sequence[_Word], key: Sequence[str], cue: tuple[str, ...]) -> bool:

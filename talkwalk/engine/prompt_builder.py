@@ -78,9 +78,14 @@ class PromptBuilder:
         if not isinstance(text, str):
             raise ValueError(f"{name} must be a string, got {type(text).__name__}")
         if not text.strip():
-            raise ValueError(f"{name} must not be empty: say what you are looking for")
+            hint = "say what you are looking for" if name == "text" else "leave it out instead"
+            raise ValueError(f"{name} must not be empty: {hint}")
         if len(text) > self.limits.characters:
             raise ValueError(f"{name} must have at most {self.limits.characters} characters, got {len(text)}")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{name} must be valid Unicode, got half a character at {error.start}") from error
         return text.strip()
 
     def build(self, opening: str, exchanges: Sequence[Exchange], *, first: int = 0) -> Built:

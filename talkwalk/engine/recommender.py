@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from numbers import Integral, Real
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -22,6 +24,7 @@ from talkwalk.engine.session import Session, as_batch
 from talkwalk.engine.turn import Item, Turn
 from talkwalk.index.catalog import Catalog, present
 from talkwalk.index.factory import build_index
+from talkwalk.index.locks import ReadWriteLock
 from talkwalk.llm.batching import BatchQueue
 from talkwalk.llm.language_model import HiddenStateBackend, LanguageModel
 from talkwalk.modules import pick_device
@@ -86,6 +89,7 @@ class Recommender:
         self._listeners = ThreadPoolExecutor(LISTENERS, thread_name_prefix="words")
         self.index = build_index(self.catalog.ids, bundle.space.encode_items(self.catalog.items))
         self._names: NamedItems | None = None  # of the catalogue as it is, once somebody names something
+        self._changes = ReadWriteLock()  # items come and go between the looks of a turn at the catalogue, not amid one
         self._naming = Lock()  # held while names are collected, so that none outlives a change
 
     def __repr__(self) -> str:
@@ -145,10 +149,9 @@ class Recommender:
             if not isinstance(profile, Mapping):
                 raise ValueError(f"user must be a mapping of attributes or a user id, got {type(profile).__name__}")
             self.catalog.schema.check_row(profile, entity="user")
-        if isinstance(history, str):
-            raise ValueError(f"history must be a list of item ids, got the string {history!r}")
-        self.catalog.check_ids(history)
-        return Session(self, profile, history)
+        with self.reading():
+            self.catalog.check_ids(history, name="history")
+            return Session(self, profile, history)
 
     def recommend(
         self,
@@ -173,23 +176,31 @@ class Recommender:
             rows: Attributes by id, or a table indexed by id.
         """
         if isinstance(rows, pd.DataFrame):
+            repeated = rows.index[rows.index.duplicated()]
+            if len(repeated):
+                raise ValueError(f"item ids must be unique, {repeated[0]!r} occurs more than once")
             rows = {str(i): present(row) for i, row in zip(rows.index, rows.to_dict("records"), strict=True)}
         for item_id in rows:
             if not isinstance(item_id, str) or not item_id:
                 raise ValueError(f"item ids must be non-empty strings, got {item_id!r}")
         if rows:
+            self.catalog.check_rows(rows)
             vectors = self.encode_items(list(rows.values()))
-            self.catalog.add(rows)
-            self.index.add(list(rows), vectors)
-            self._forget_names()
+            with self._changes.writing():
+                self.catalog.add(rows)
+                self.index.add(list(rows), vectors)
+                self._forget_names()
 
     def remove_items(self, ids: Sequence[str]) -> None:
         """Remove items, live; nothing changes if any id is unknown."""
-        if isinstance(ids, str):
-            raise ValueError(f"ids must be a list of item ids, got the string {ids!r}")
-        self.catalog.remove(ids)
-        self.index.remove(ids)
-        self._forget_names()
+        with self._changes.writing():
+            self.catalog.remove(ids)
+            self.index.remove(list(ids))
+            self._forget_names()
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Keeps items from being added and removed for a while; not re-entrant."""
+        return self._changes.reading()
 
     def _forget_names(self) -> None:
         with self._naming:
@@ -213,13 +224,19 @@ class Recommender:
         """Unit vector of an item of the catalogue, (dim,)."""
         return self.index.vectors([item_id])[0]
 
-    def named(self, text: str) -> list[NamedItem]:
-        """Items, by title or another name, that words speak of; what is the name of a category is none."""
+    def named(self, text: str, *, refused: bool = False) -> list[NamedItem]:
+        """Items, by title or another name, that words speak of; what is the name of a category is none.
+
+        Args:
+            text: The words.
+            refused: Find the makers that the words keep out instead.
+        """
         if not may_name(text):
             return []
         with self._naming:
             names = self._names = self._names or NamedItems(self.catalog)
-        found = [name for name in names.find(text) if not self.bundle.space.mentions.is_name(name.words)]
+        called = names.find(text, refused=refused)
+        found = [name for name in called if not self.bundle.space.mentions.is_name(name.words)]
         kept = [name._replace(ids=[i for i in name.ids if i in self.index]) for name in found]
         return [name for name in kept if name.ids]
 
@@ -273,18 +290,16 @@ class Recommender:
         place = read.position + self.bundle.head.along(as_batch(np.array(again)))[0].numpy()
         return read._replace(position=place / np.linalg.norm(place))
 
-    def check_search(
-        self, k: int, exclude: Collection[str], where: Mapping[str, Any] | None, diversity: float
-    ) -> list[str] | None:
-        """Check the arguments of a search; returns the ids that `where` admits, None for all."""
-        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+    def check_search(self, k: int, exclude: Collection[str], where: Mapping[str, Any] | None, diversity: float) -> None:
+        """Raise `ValueError` for what a search cannot be asked for."""
+        if isinstance(k, bool) or not isinstance(k, Integral) or k < 1:
             raise ValueError(f"k must be a positive whole number, got {k!r}")
-        if isinstance(exclude, str):
-            raise ValueError(f"exclude must be a list of item ids, got the string {exclude!r}")
-        if not 0 <= diversity <= 1:
-            raise ValueError(f"diversity must be between 0 and 1, got {diversity}")
-        self.catalog.check_ids(list(exclude))
-        return self.catalog.matching(where) if where else None
+        if isinstance(diversity, bool) or not isinstance(diversity, Real) or not 0 <= diversity <= 1:
+            raise ValueError(f"diversity must be between 0 and 1, got {diversity!r}")
+        with self.reading():
+            self.catalog.check_ids(exclude, name="exclude")
+            if where is not None:
+                self.catalog.matching(where)
 
     def among_asked(
         self,

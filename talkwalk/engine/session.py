@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,10 +21,11 @@ from talkwalk.projection.steps import Named
 from talkwalk.schema import Row
 
 if TYPE_CHECKING:
+    from talkwalk.engine.named_items import Named as NamedItem
     from talkwalk.engine.recommender import Reading, Recommender
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Said:
     """One turn with what the next one needs of it."""
 
@@ -32,9 +33,37 @@ class _Said:
     turn: Turn
     start: np.ndarray  # anchor that the turn started from, (dim,)
     first_shown: int  # first turn that the prompt told
+    stands: int  # the turn whose place this one has: itself, or after going back an earlier one
+    reacted: str | None  # item that a reaction had put in the place of the last answer
     without: frozenset[Named] = frozenset()  # categories refused by then and not asked for since
+    unwanted: frozenset[str] = frozenset()  # items of makers refused by then and not asked for since
     titles: frozenset[str] = frozenset()  # items that the turn was compared with by title, which are known
+    by: frozenset[str] = frozenset()  # items of the makers that the words kept to
     moves: tuple[float, ...] = ()  # how far the words asked to move along every ordered attribute
+
+
+class _Allowed(NamedTuple):
+    """What may answer a turn.
+
+    Attributes:
+        read: The reading, with what earlier turns make of it.
+        hidden: Ids that must not be shown.
+        among: Ids that may be; None for all.
+        kept: Categories that were asked for before and still hold.
+        without: Categories that must not be shown.
+        unwanted: Items of makers that must not be.
+        titles: Items that the words compare with.
+        by: Items of the makers that the words keep to.
+    """
+
+    read: Reading
+    hidden: set[str]
+    among: Collection[str] | None
+    kept: tuple[Named, ...]
+    without: frozenset[Named]
+    unwanted: frozenset[str]
+    titles: frozenset[str]
+    by: frozenset[str]
 
 
 class Session:
@@ -101,31 +130,61 @@ class Session:
         rec = self._recommender
         text = rec.prompts.check_text(text)
         system = rec.prompts.check_text(system, name="system") if system is not None else None
-        among = rec.check_search(k, exclude, where, diversity)
+        rec.check_search(k, exclude, where, diversity)
+        k, diversity = int(k), float(diversity)  # plain numbers, whatever sort they came as
         clock = _Clock()
-        exchange = Exchange(text, system=system)
         first = self._said[-1].first_shown if self._said else 0
-        built = rec.prompts.build(self._opening, [*(s.exchange for s in self._said), exchange], first=first)
-        named = rec.named(text)
+        exchanges = [*(s.exchange for s in self._said), Exchange(text, system=system)]
+        built = rec.prompts.build(self._opening, exchanges, first=first)
         clock.lap("prompt")
         hearing = rec.hear(all_said(text, system))  # beside the language model
         state = self._reader.read(built.prompt)
         clock.lap("llm")
         heard = hearing.result()
         clock.lap("words")
-        anchors = self._anchors()
-        if named:
-            anchors[CURRENT] = rec.middle([name.ids for name in named])
-        read = rec.project(np.concatenate([state, heard]), anchors)
-        clock.lap("projection")
+        with rec.reading():  # items come and go between turns, and while the language model reads
+            anchors, named = self._anchors(), rec.named(text)
+            if named:
+                anchors[CURRENT] = rec.middle([name.ids for name in named])
+            read = rec.project(np.concatenate([state, heard]), anchors)
+            clock.lap("projection")
+            among = rec.catalog.matching(where) if where else None
+            allowed = self._allowed(read, text, named, k, exclude, among)
+            read = allowed.read
+            items = rec.search(read.position, k, allowed.hidden, allowed.among, diversity or STRENGTH * read.spread)
+            clock.lap("search")
+            trace = movement_trace(rec.catalog, self._last_answer(), [item.id for item in items])
+        turn = Turn(
+            text, items, read.position, trace, clock.laps, rec.catalog.schema,
+            read.spread, tuple(read.asked), tuple(sorted(allowed.without)), tuple(read.within),
+            tuple(i for name in named for i in name.ids), allowed.kept,
+        )  # fmt: skip
+        answer = rec.prompts.answer(items[0].metadata) if items else "nothing fits"
+        earlier = self._returns_to(read)
+        said = _Said(
+            exchange=Exchange(text, answer, system), turn=turn, start=anchors[CURRENT], first_shown=built.first,
+            stands=len(self._said) if earlier is None else self._said[earlier].stands, reacted=self._anchor,
+            without=allowed.without, unwanted=allowed.unwanted, titles=allowed.titles, by=allowed.by, moves=read.moves,
+        )  # fmt: skip
+        self._said.append(said)
+        self._anchor = None
+        return turn
+
+    def _allowed(
+        self, read: Reading, text: str, named: Sequence[NamedItem], k: int, exclude: Collection[str],
+        among: Collection[str] | None,
+    ) -> _Allowed:  # fmt: skip
+        """What may answer a turn: of what the words ask for, and of what was asked for and refused before."""
+        rec = self._recommender
         without, read = self._refused(read), self._as_before(read)
         read = read._replace(asked=[category for category in read.asked if category not in without])
+        unwanted = self._unwanted(read, text, named)
         titles = frozenset(i for name in named if name.attribute == rec.catalog.schema.title for i in name.ids)
-        hidden = {*exclude, *self._seen(read), *rec.catalog.having(without), *titles}
-        made = {i for name in named if name.made_by for i in name.ids} - hidden
-        made = made if among is None else made.intersection(among)
+        hidden = {*exclude, *self._seen(read), *rec.catalog.having(without), *titles, *unwanted}
+        by = self._made_by(read, named)
+        made = by - hidden if among is None else (by - hidden).intersection(among)
         enough = min(k, len(made)) if made else k
-        allowed = rec.among_asked(read.asked, read.within, sorted(made) or among, hidden, enough)
+        fitting = rec.among_asked(read.asked, read.within, sorted(made) or among, hidden, enough)
         kept = self._held(read, without)
         if self._returns_to(read) is None:
             # whoever asked for jazz and now says "faster" walks on from there; what else is said may lead away from it
@@ -133,21 +192,8 @@ class Session:
                 read = rec.further(read, self._said[-1].moves if self._said else ())
             else:
                 kept = rec.at_home(kept, read.position, k, hidden, among)
-        allowed = rec.among_asked(kept, (), allowed, hidden, enough)
-        items = rec.search(read.position, k, hidden, allowed, diversity or STRENGTH * read.spread)
-        clock.lap("search")
-        shown = [item.id for item in items]
-        trace = movement_trace(rec.catalog, self._last_answer(), shown)
-        turn = Turn(
-            text, items, read.position, trace, clock.laps, rec.catalog.schema,
-            read.spread, tuple(read.asked), tuple(sorted(without)), tuple(read.within),
-            tuple(i for name in named for i in name.ids), kept,
-        )  # fmt: skip
-        answer = rec.prompts.answer(items[0].metadata) if items else "nothing fits"
-        told = Exchange(text, answer, system)
-        self._said.append(_Said(told, turn, anchors[CURRENT], built.first, without, titles, read.moves))
-        self._anchor = None
-        return turn
+        fitting = rec.among_asked(kept, (), fitting, hidden, enough)
+        return _Allowed(read, hidden, fitting, kept, without, unwanted, titles, by)
 
     def tell(self, text: str, shown: Sequence[str]) -> None:
         """Record a turn that was answered elsewhere: a session taken up again, or a dialogue between people.
@@ -163,21 +209,25 @@ class Session:
         """
         rec = self._recommender
         text = rec.prompts.check_text(text)
-        if isinstance(shown, str) or not shown:
-            raise ValueError(f"shown must be a list of at least one item id, got {shown!r}")
-        rec.catalog.check_ids(shown)
-        vectors = rec.index.vectors(list(shown))
-        items = [
-            Item(i, float(np.clip(vector @ vectors[0], -1, 1)), rec.catalog.row(i))
-            for i, vector in zip(shown, vectors, strict=True)
-        ]
-        trace = movement_trace(rec.catalog, self._last_answer(), list(shown))
-        kept = self._said[-1].turn.held if self._said else ()
-        turn = Turn(text, items, vectors[0], trace, {}, rec.catalog.schema, kept=kept)
-        first = self._said[-1].first_shown if self._said else 0
-        exchange = Exchange(text, rec.prompts.answer(items[0].metadata))
-        without = self._said[-1].without if self._said else frozenset()
-        self._said.append(_Said(exchange, turn, self._anchors()[CURRENT], first, without))
+        with rec.reading():
+            rec.catalog.check_ids(shown, name="shown")
+            if not len(shown):
+                raise ValueError("shown must be a list of at least one item id, got none")
+            vectors = rec.index.vectors(list(shown))
+            items = [
+                Item(i, float(np.clip(vector @ vectors[0], -1, 1)), rec.catalog.row(i))
+                for i, vector in zip(shown, vectors, strict=True)
+            ]
+            trace = movement_trace(rec.catalog, self._last_answer(), list(shown))
+            start = self._anchors()[CURRENT]
+        last = self._said[-1] if self._said else None
+        turn = Turn(text, items, vectors[0], trace, {}, rec.catalog.schema, kept=last.turn.held if last else ())
+        said = _Said(
+            exchange=Exchange(text, rec.prompts.answer(items[0].metadata)), turn=turn, start=start,
+            first_shown=last.first_shown if last else 0, stands=len(self._said), reacted=self._anchor,
+            without=last.without if last else frozenset(), unwanted=last.unwanted if last else frozenset(),
+        )  # fmt: skip
+        self._said.append(said)
         self._anchor = None
 
     def undo(self) -> Turn | None:
@@ -188,8 +238,7 @@ class Session:
         """
         if not self._said:
             raise ValueError("there is no turn to undo")
-        self._said.pop()
-        self._anchor = None
+        self._anchor = self._said.pop().reacted
         return self._said[-1].turn if self._said else None
 
     def react(self, item_id: str, *, liked: bool) -> None:
@@ -216,13 +265,17 @@ class Session:
         """The earlier turn that is gone back to: the one before the last, or the first; None for going on."""
         if read.returns is None or len(self._said) < 2:
             return None
-        return 0 if read.returns == FIRST else len(self._said) - 2
+        return 0 if read.returns == FIRST else self._before()
+
+    def _before(self) -> int:
+        """The turn before the one at which the conversation stands: after "go back", that of the turn gone back to."""
+        return max(self._said[-1].stands - 1, 0)
 
     def _as_before(self, read: Reading) -> Reading:
         """The reading; on the way back with the categories, ranges and spread that the earlier turn kept to."""
         if read.returns != BACK or len(self._said) < 2:
             return read
-        earlier = self._said[-2].turn
+        earlier = self._said[self._before()].turn
         return read._replace(asked=list(earlier.asked), within=list(earlier.within), spread=earlier.spread)
 
     def _refused(self, read: Reading) -> frozenset[Named]:
@@ -230,6 +283,19 @@ class Session:
         earlier = self._returns_to(read)
         before = self._said[-1 if earlier is None else earlier].without if self._said else frozenset()
         return (before - set(read.asked)) | set(read.without)
+
+    def _unwanted(self, read: Reading, text: str, named: Sequence[NamedItem]) -> frozenset[str]:
+        """Items that must not be shown because of who made them: refused now or before, and not asked for since."""
+        earlier = self._returns_to(read)
+        before = self._said[-1 if earlier is None else earlier].unwanted if self._said else frozenset()
+        refused = (i for name in self._recommender.named(text, refused=True) for i in name.ids)
+        return (before - {i for name in named for i in name.ids}).union(refused)
+
+    def _made_by(self, read: Reading, named: Sequence[NamedItem]) -> frozenset[str]:
+        """Items of the makers that the words keep to; on the way back, of those that the earlier turn kept to."""
+        by = frozenset(i for name in named if name.made_by for i in name.ids)
+        earlier = self._returns_to(read)
+        return by if by or earlier is None else self._said[earlier].by
 
     def _held(self, read: Reading, without: Collection[Named]) -> tuple[Named, ...]:
         """Categories asked for before that still hold: until others are asked for, or they are refused."""
@@ -255,23 +321,26 @@ class Session:
         current = self._current()
         if current is not None:
             anchors[CURRENT] = rec.item_vector(current)
-        elif self.user and not self._said:
+        elif self.user:
             anchors[CURRENT] = rec.encode_users([self.user])[0]
-        first = self._said[0].turn.items[:1] if self._said else []
-        if first and first[0].id in rec.catalog.items.index:
-            anchors[FIRST] = rec.item_vector(first[0].id)
+        first = next((turn.items[0].id for turn in self.turns if turn.items), None)
+        if first is not None and first in rec.index:
+            anchors[FIRST] = rec.item_vector(first)
         if len(self._said) >= 2:
-            anchors[BACK] = self._said[-2].turn.position
+            anchors[BACK] = self._said[self._before()].turn.position
         elif self._said:
             anchors[BACK] = self._said[0].start
         return anchors
 
     def _current(self) -> str | None:
-        """Where the conversation stands: item liked last, else first of the last answer, else last of the history."""
-        known = self._recommender.catalog.items.index
-        shown = [i for i in self._last_answer() if self._liked.get(i, True)]
-        candidates = [self._anchor, *(shown if self._said else shown[-1:])]
-        return next((i for i in candidates if i is not None and i in known), None)
+        """Where the conversation stands: the item liked last, else the first left of the last answer.
+
+        What was disliked or removed is passed over, and so is an answer without items: before it come the answers
+        before, and the history.
+        """
+        answers = (item.id for turn in reversed(self.turns) for item in turn.items)
+        stood = (i for i in (*answers, *reversed(self.history)) if self._liked.get(i, True))
+        return next((i for i in (self._anchor, *stood) if i is not None and i in self._recommender.index), None)
 
 
 class _Clock:

@@ -32,7 +32,7 @@ class Item:
     metadata: dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Turn:
     """One answer.
 
@@ -74,7 +74,8 @@ class Turn:
     def explain(self) -> str:
         """The trace in one plain sentence."""
         if not self.trace:
-            return f"A first answer to “{self.text}”."
+            refused = "".join(f", no {value}" for _, value in self.without)
+            return f"A first answer to “{self.text}”." if self.items else f"Nothing fits “{self.text}”{refused}."
         parts = [*self._movements(), *self._categories()]
         parts += [f"still {value}" for name, value in self.kept if self._always(name, value)]
         parts += [f"no {value}" for _, value in self.without]

@@ -34,6 +34,7 @@ from talkwalk.index.catalog import Catalog
 log = logging.getLogger(__name__)
 # Of a bundle, read by TalkWalk alone; rivals may use its space
 OURS_ALONE = ("projection_head.safetensors", "anchor_decoder.safetensors", "adapted_sentences.safetensors")
+WHOLE = (OURS, "llm_reranker")  # systems that use more of a bundle than its space
 OWN_AMOUNTS = {ASKED: ("starts", "long_sessions")}  # of one part: what is kept of the others does not depend on them
 
 
@@ -78,7 +79,7 @@ def _catalog(config: EvalConfig, parts: Parts) -> Catalog:
 
 
 def fingerprint(world: World, parts: Parts) -> dict[str, Any]:
-    """What a kept result must agree with: items, words, amounts, draws, the bundle's space, and the rest of it."""
+    """What a kept result must agree with: items, people, words, amounts, draws, and the bundle with its space apart."""
     words = sorted(
         f"{name} {wording}"
         for name, part in (world.unseen.words.items() if world.unseen else ())
@@ -90,6 +91,7 @@ def fingerprint(world: World, parts: Parts) -> dict[str, Any]:
     files = {name: digest for name, digest in bundle["files"].items() if name not in OURS_ALONE}
     return {
         "catalogue": world.catalog.fingerprint(),
+        "people": _people(world.catalog),
         "words": _hash("\n".join(words)),
         "space": _hash(json.dumps([files, bundle["configs"].get("contrastive")], sort_keys=True)),
         "bundle": _hash(json.dumps(bundle, sort_keys=True)),
@@ -99,13 +101,19 @@ def fingerprint(world: World, parts: Parts) -> dict[str, Any]:
     }
 
 
+def _people(catalog: Catalog) -> str:
+    """Hash of who uses a catalogue and of what they did."""
+    tables = [catalog.users] if catalog.interactions is None else [catalog.users, catalog.interactions]
+    return _hash("\n".join(table.to_csv() for table in tables))
+
+
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def told_of(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What all kept results of one system must agree with: a rival's do not depend on the head."""
-    ours = name == OURS
+    ours = name in WHOLE
     return {**{key: value for key, value in settings.items() if ours or key != "bundle"}, "system": made_of(name)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pandas as pd
 
 from talkwalk.bands import Band
 from talkwalk.files import atomic_folder
-from talkwalk.schema import Kind, Row, Schema, check_value, is_missing, unknown
+from talkwalk.schema import Attribute, Kind, Row, Schema, check_value, is_missing, unknown
 
 INTERACTION_COLUMNS = ("user_id", "item_id", "timestamp")
 
@@ -86,8 +87,10 @@ class Catalog:
             raise ValueError(f"unknown user id {user_id!r}: the catalogue has {len(self.users)} users")
         return present(self.users.loc[user_id].to_dict())
 
-    def check_ids(self, item_ids: Sequence[str]) -> None:
-        """Raise `ValueError` for the first id that is not in the catalogue."""
+    def check_ids(self, item_ids: Collection[str], *, name: str = "ids") -> None:
+        """Raise `ValueError` for what is no list of ids, and for the first id that is not in the catalogue."""
+        if isinstance(item_ids, str) or not isinstance(item_ids, Collection):
+            raise ValueError(f"{name} must be a list of item ids, got {item_ids!r}")
         for item_id in item_ids:
             if not isinstance(item_id, str):
                 raise ValueError(f"item ids must be strings, got {item_id!r}")
@@ -114,7 +117,22 @@ class Catalog:
         Args:
             where: Attribute to a value (equal, or among a multi attribute's names), a list of values (any of
                 them), or for ordered attributes a (low, high) tuple, either end None, both ends included.
+
+        Raises:
+            ValueError: On an unknown attribute, a category that no item has, a value of the wrong kind, or a range
+                the wrong way round.
         """
+        if not isinstance(where, Mapping):
+            raise ValueError(f"where must be a mapping of attributes to values, got {where!r}")
+        keep = self._mask(where)
+        for name, condition in where.items():
+            attribute = self.schema.items[name]
+            if attribute.kind in (Kind.CATEGORY, Kind.MULTI):
+                _check_known(attribute, _values(condition), self.items[name])
+        return [str(i) for i in self.items.index[keep]]
+
+    def _mask(self, where: Mapping[str, Any]) -> np.ndarray:
+        """True where an item satisfies every condition, (items,)."""
         keep = np.ones(len(self.items), dtype=bool)
         for name, condition in where.items():
             attribute = self.schema.items.get(name)
@@ -126,15 +144,17 @@ class Catalog:
                 continue
             if isinstance(condition, tuple):
                 raise ValueError(f"where[{name!r}] must be a string or a list of them, got {condition!r}")
-            wanted = list(condition) if isinstance(condition, (list, set, frozenset)) else [condition]
+            wanted = _values(condition)
             for value in wanted:
+                if is_missing(value):
+                    raise ValueError(f"where[{name!r}] must be a value, got {value!r}")
                 check_value(attribute, value)
             if attribute.kind is Kind.MULTI:
                 sets = [set() if is_missing(v) else set(v) for v in column]
                 keep &= np.array([not names.isdisjoint(wanted) for names in sets], dtype=bool)
             else:
                 keep &= column.isin(wanted).to_numpy()
-        return [str(i) for i in self.items.index[keep]]
+        return keep
 
     def having(self, named: Collection[tuple[str, str]]) -> set[str]:
         """Ids of the items that have any of the categories, each given as (attribute, value)."""
@@ -165,13 +185,19 @@ class Catalog:
                 held = Band.parse(value).within(self.items[name].to_numpy(dtype=np.float64), attribute)
                 self._having[named] = frozenset(str(i) for i in self.items.index[held])
             else:
-                self._having[named] = frozenset(self.matching({name: value}))
+                self._having[named] = frozenset(str(i) for i in self.items.index[self._mask({name: value})])
         return self._having[named]
+
+    def check_rows(self, rows: Mapping[str, Row]) -> None:
+        """Raise `ValueError` for the first item whose attributes are not the schema's."""
+        for item_id, row in rows.items():
+            if not isinstance(row, Mapping):
+                raise ValueError(f"item {item_id!r} must be a mapping of attributes, got {row!r}")
+            self.schema.check_row(row, entity="item")
 
     def add(self, rows: Mapping[str, Row]) -> None:
         """Add or replace items in place; nothing changes if any row is bad."""
-        for row in rows.values():
-            self.schema.check_row(row, entity="item")
+        self.check_rows(rows)
         new = pd.DataFrame.from_dict({i: dict(row) for i, row in rows.items()}, orient="index")
         new = new.reindex(columns=self.items.columns)
         kept = self.items.drop(index=[i for i in rows if i in self.items.index])
@@ -179,7 +205,7 @@ class Catalog:
         self._ranks.clear()
         self._having.clear()
 
-    def remove(self, item_ids: Sequence[str]) -> None:
+    def remove(self, item_ids: Collection[str]) -> None:
         """Remove items in place; nothing changes if any id is unknown."""
         self.check_ids(item_ids)
         self.items = self.items.drop(index=list(item_ids))
@@ -230,8 +256,8 @@ def present(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return value.tolist()
+    if isinstance(value, (np.ndarray, list)):
+        return list(value) if isinstance(value, list) else value.tolist()  # nobody changes the table through a row
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -267,10 +293,28 @@ def _list(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else [str(v) for v in value]
 
 
+def _values(condition: Any) -> list[Any]:
+    return list(condition) if isinstance(condition, (list, set, frozenset)) else [condition]
+
+
+def _check_known(attribute: Attribute, wanted: Collection[str], column: pd.Series) -> None:
+    """Raise `ValueError` for a category that neither the schema nor any item has."""
+    if set(wanted) <= set(attribute.values):
+        return
+    present = column.explode() if attribute.kind is Kind.MULTI else column
+    known = {*attribute.values, *present.dropna()}
+    for value in wanted:
+        if value not in known:
+            raise ValueError(unknown(f"value of {attribute.name!r}", value, known))
+
+
 def _between(name: str, column: pd.Series, bounds: tuple[Any, ...]) -> np.ndarray:
-    if len(bounds) != 2 or not all(b is None or isinstance(b, (int, float)) for b in bounds):
+    numbers = [b for b in bounds if b is not None]
+    if len(bounds) != 2 or not all(isinstance(b, Real) and not isinstance(b, bool) and b == b for b in numbers):
         raise ValueError(f"where[{name!r}] must be (low, high) with numbers or None, got {bounds!r}")
     low, high = bounds
+    if len(numbers) == 2 and low > high:
+        raise ValueError(f"where[{name!r}] must be (low, high) with low up to high, got {bounds!r}")
     inside = column.notna()
     if low is not None:
         inside &= column >= low

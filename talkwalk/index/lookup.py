@@ -96,6 +96,8 @@ class FlatIndex:
 
     def remove(self, ids: Sequence[str]) -> None:
         """Remove items; nothing changes if any id is unknown."""
+        if isinstance(ids, str):
+            raise ValueError(f"ids must be a list of item ids, got the string {ids!r}")
         with self._changing():
             rows = np.unique(self._rows_of(ids))
             for start in range(0, len(rows), STEP):

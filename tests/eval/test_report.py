@@ -18,6 +18,7 @@ from talkwalk.eval.results import Result
 from talkwalk.eval.rivals.registry import SYSTEMS, Parts, open_system
 from talkwalk.eval.unseen import Unseen, Words, unseen_by
 from talkwalk.eval.world import World
+from talkwalk.index.catalog import Catalog
 
 SYSTEMS_HERE = ["talkwalk", "random", "bm25", "item_plus_text"]
 SETTINGS = {
@@ -124,7 +125,15 @@ class TestBenchmark:
         other = {**settings, "bundle": "c"}
         assert told_of("text_tower", settings) == told_of("text_tower", other)
         assert told_of("talkwalk", settings) != told_of("talkwalk", other)
+        assert told_of("llm_reranker", settings) != told_of(
+            "llm_reranker", other
+        )  # whose language model may be another
         assert told_of("random", settings) != told_of("random", {**settings, "space": "t"})
+
+    def test_what_people_did_is_part_of_what_a_result_was_measured_on(self, catalog, parts):
+        fewer = Catalog(catalog.schema, catalog.items, catalog.users, catalog.interactions.iloc[1:])
+        told = [fingerprint(World(c, None, amounts_of(EvalConfig(**SETTINGS))), parts) for c in (catalog, fewer)]
+        assert told[0]["catalogue"] == told[1]["catalogue"] and told[0]["people"] != told[1]["people"]
 
     def test_a_systems_name_is_no_folder(self, tmp_path, monkeypatch):
         """In the repository itself `talkwalk` is one."""
