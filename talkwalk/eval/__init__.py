@@ -1,1 +1,1 @@
-"""The engine, measured: the thirteen figures of the founding plan over recorded sessions."""
+"""The engine, measured: the thirteen figures of docs/metrics.md over recorded sessions."""

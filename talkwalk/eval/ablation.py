@@ -82,7 +82,7 @@ def _context(**values: float) -> Callable[[ProjectionConfig], ProjectionConfig]:
     return lambda config: dataclasses.replace(config, context=dataclasses.replace(config.context, **values))
 
 
-# What the settings are without an idea that is no loss; of the founding plan's five losses the fifth is one of them.
+# What the settings are without an idea that is no loss; context dropout among them.
 IDEAS: dict[str, Callable[[ProjectionConfig], ProjectionConfig]] = {
     "context": _context(drop_turns=0, shuffle_history=0, vary_verbosity=0),
     "swap_anchor": _context(swap_anchor=0),

@@ -1,6 +1,6 @@
 """The part `asked`: grades, variety, refusals, several wishes, "like the first", "between", long sessions, ranges.
 
-What people ask for besides "more", "less" and "instead" (DESIGN, section 5: what was not tried). Every figure
+What people ask for besides "more", "less" and "instead". Every figure
 is taken over recorded answers in terms of the catalogue's own metadata, so that no system is judged in its own space.
 Sessions start from one item that the person had, without a profile; `asked_scripts` writes their lines.
 """
@@ -38,7 +38,7 @@ class Intensity(NamedTuple):
 
 
 def intensity(sessions: Sessions, ruler: Ruler, *, step: float) -> Intensity:
-    """Does a touch move less than a bit, and a bit less than a lot (founding plan, section 7: intensity)?
+    """Does a touch move less than a bit, and a bit less than a lot (docs/metrics.md: intensity)?
 
     Protocol: from one item with at least `step` * 5/3 + 0.15 ranks of room, the same direction is asked in five grades
     (touch, bit, plain, much, most), each as the first words of a session (`play_each`). Achieved is the movement of the
@@ -73,7 +73,7 @@ def asked_ranks(start: str, ask: Ask, ruler: Ruler, *, step: float) -> float:
 
 
 def variety(sessions: Sessions, ruler: Ruler) -> np.ndarray:
-    """Do the answers lie as far apart as the words want them (founding plan, section 7: diversity gradient, in words)?
+    """Do the answers lie as far apart as the words want them (docs/metrics.md: diversity gradient, in words)?
 
     Protocol: from one item, five first turns: as alike as possible, alike, nothing said of it, varied, as varied as can
     be; said alone (nothing said is "more like that"), or joined with one and the same direction. The spread of an
@@ -108,7 +108,7 @@ class Kept(NamedTuple):
 def variety_direction(sessions: Sessions, ruler: Ruler) -> Kept:
     """Does the direction survive a word about variety?
 
-    Protocol: the joined turns of `variety`. Direction accuracy as in DESIGN, section 6: the mean rank moves by more
+    Protocol: the joined turns of `variety`. Direction accuracy as in docs/metrics.md: the mean rank moves by more
     than 0.02 the way it was asked. The starts have room both ways, so a random answer gets about a half; whoever
     answers "varied" with anything at all is found out here.
     """
@@ -137,7 +137,7 @@ class Refusal(NamedTuple):
 
 
 def refusal(sessions: Sessions, ruler: Ruler) -> Refusal:
-    """Does a category that was refused stay away (DESIGN, section 5: negation)?
+    """Does a category that was refused stay away?
 
     Protocol: from an item with a category, "no" to one that it has; then a plain direction, which takes nothing back.
     Figure: share of the answer's items that have the category, 0 to 1; less is better. A random answer has the
@@ -176,11 +176,11 @@ class Several(NamedTuple):
 
 
 def several(sessions: Sessions, ruler: Ruler, *, step: float) -> Several:
-    """Are all parts of a sentence followed (DESIGN, section 5: several wishes in one sentence)?
+    """Are all parts of a sentence followed?
 
     Protocol: one first turn from one item, of two joined steers: a direction and a switch of category, or directions
     along two axes, all with room both ways. A direction is followed when the mean rank moves by more than 0.02 the way
-    it was asked (DESIGN, section 6), a switch when more than half of the answer has the category. Range 0 to 1; whoever
+    it was asked (docs/metrics.md), a switch when more than half of the answer has the category. Range 0 to 1; whoever
     hears one part only has share 0.5 or more, by luck, and all near 0.5 or less. Extreme items follow every direction;
     aim finds them out: the mean over the directions of `steering_aim`, with off-axis taken over those attributes that
     no part asks about.
@@ -288,7 +288,7 @@ def absolute(sessions: Sessions, ruler: Ruler) -> Absolute:
 
     Protocol: one first turn from one item outside of the range, which holds at least k items. Figures: share of the
     answer whose value lies in the range, 0 to 1, where a random answer has the range's share of the catalogue; and mean
-    absolute movement of the other ordered attributes' mean ranks from the item (off-axis of DESIGN, section 6), less is
+    absolute movement of the other ordered attributes' mean ranks from the item (off-axis), less is
     better.
     """
     shares, off = [], []
@@ -319,12 +319,12 @@ class Long(NamedTuple):
 
 
 def long_session(sessions: Mapping[str, RecordedSession], ruler: Ruler, *, step: float) -> Long:
-    """Does steering still work after thirty turns (DESIGN, section 5: long sessions)?
+    """Does steering still work after thirty turns?
 
     Protocol: scripts of thirty turns, the same for every system: direction, switch, direction, switch, direction, six
     times over, so that the first and the last five turns ask for the same kinds of things. The script keeps to ways
     with room along an ideal walk; where the system itself stands so near the end that less than 0.15 ranks are left,
-    nobody could follow, and the turn is left out. Direction accuracy (DESIGN, section 6) is taken from the first item
+    nobody could follow, and the turn is left out. Direction accuracy (docs/metrics.md) is taken from the first item
     of the answer before. Extreme items pass it; aim, beside it, they do not. Change below 0 is what length costs; later
     turns also have fewer unseen items to choose from, for every system alike.
 

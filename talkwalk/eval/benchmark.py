@@ -209,6 +209,7 @@ def run(config: EvalConfig, world: World, parts: Parts, open_one: Callable[[str]
         results.append(_oracle(parts, world))
     subject = {
         "bundle": config.bundle,
+        "bundle_hash": settings["bundle"],
         "llm": parts.bundle.llm.name,
         "catalogue": config.catalog or parts.bundle.catalog,
         "catalogue_hash": world.catalog.fingerprint(),

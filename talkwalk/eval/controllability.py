@@ -49,7 +49,7 @@ def answer_entropy(positions: np.ndarray, items: np.ndarray, *, temperature: flo
 def steering_entropy_reduction(
     sessions: Sequence[RecordedSession], items: np.ndarray, *, temperature: float = TEMPERATURE
 ) -> np.ndarray:
-    """How much a steer narrows what would be recommended (founding plan, section 7).
+    """How much a steer narrows what would be recommended (docs/metrics.md).
 
     Protocol: for every steer that follows another turn, the entropy of the distribution over all items (softmax of the
     cosines with the position) at the turn before, minus that at the steer. Range -1 to 1, in shares of log(items);
@@ -123,7 +123,7 @@ def turns_to_satisfaction(
     patience: int = PATIENCE,
     looks: int = LOOKS,
 ) -> Satisfaction:
-    """How many turns a person needs (founding plan, section 7).
+    """How many turns a person needs (docs/metrics.md).
 
     Protocol: a simulated user (`talkwalk.eval.simulated_user.Seeker`) starts at a random item with a hidden target item
     in mind. Each turn they name the attribute in which the first item shown is furthest from it, in test wordings.
@@ -158,7 +158,7 @@ def spread(distances: np.ndarray) -> float:
 
 
 def diversity_gradient(grades: np.ndarray, spreads: np.ndarray) -> np.ndarray:
-    """Does the spread of the answer follow the spread that was asked for (founding plan, section 7)?
+    """Does the spread of the answer follow the spread that was asked for (docs/metrics.md)?
 
     Protocol: the same first words are said once per grade (`sessions.play_each` with `Ask.diversity`, and a second time
     with the grade in words only); the spread of an answer is the mean metadata distance over pairs of its items.
@@ -193,7 +193,7 @@ def rank_correlation(asked: np.ndarray, got: np.ndarray) -> np.ndarray:
 def steering_movement(sessions: Sequence[RecordedSession], catalog: Catalog) -> Movement:
     """Movement of every steer along an ordered attribute from the item where the conversation stood, (steers,) each.
 
-    Protocol (DESIGN, section 6): mean catalogue rank over the answer minus the rank of the first item of the answer
+    Protocol (docs/metrics.md): mean catalogue rank over the answer minus the rank of the first item of the answer
     before (or the last of the history). Steers without such an item, or from one that lacks the attribute, are left
     out.
     """
@@ -215,7 +215,7 @@ def steering_movement(sessions: Sequence[RecordedSession], catalog: Catalog) -> 
 
 
 def steering_precision(moved: Movement) -> np.ndarray:
-    """Does X move, and nothing else (founding plan, section 7; DESIGN, section 6)?
+    """Does X move, and nothing else (docs/metrics.md)?
 
     max(on, 0) / (max(on, 0) + off) per steer: 1 is movement of the asked attribute only, 0 none of it or the wrong way.
     `Movement.precision` is the same over mean movements, which small movements do not shake. Both can be fooled by
@@ -250,7 +250,7 @@ class Reversal(NamedTuple):
     """Per "go back"; all (returns,), the first two NaN for a system without a position.
 
     Attributes:
-        cosine: Of the position after going back with the one before the steer, -1 to 1 (the founding plan's figure).
+        cosine: Of the position after going back with the one before the steer, -1 to 1 (what docs/metrics.md tells).
         recovery: Share of the steer's movement that was taken back, -1 to 1; 0 where the steer moved nothing.
         returned: Share of the items shown before the steer that are shown again, 0 to 1.
     """
@@ -261,7 +261,7 @@ class Reversal(NamedTuple):
 
 
 def steering_reversibility(sessions: Sequence[RecordedSession]) -> Reversal:
-    """Can a steer be taken back in words (founding plan, section 7)?
+    """Can a steer be taken back in words (docs/metrics.md)?
 
     Protocol: a turn, a steer, then "go back" in test wordings. The turn that goes back is compared with the one before
     the steer. The plan's cosine alone rewards a system that never moves, so recovery relates it to how far the steer

@@ -13,7 +13,7 @@ STAGES = 6  # turns within which exploration is counted
 
 
 def first_turn_relevance(answers: np.ndarray, distances: np.ndarray) -> np.ndarray:
-    """How good is the answer to the first words (founding plan, section 7)?
+    """How good is the answer to the first words (docs/metrics.md)?
 
     Protocol: people without history say a wish; relevance of an item is 1 minus the distance of its metadata from what
     the words describe (`MetadataTable.distances`, which knows no learned space). The mean over the answer is laid on a
@@ -37,7 +37,7 @@ def first_turn_relevance(answers: np.ndarray, distances: np.ndarray) -> np.ndarr
 def exploration_velocity(
     sessions: Sequence[RecordedSession], regions: Mapping[str, int], *, turns: int = STAGES
 ) -> np.ndarray:
-    """How fast does a person get around (founding plan, section 7)?
+    """How fast does a person get around (docs/metrics.md)?
 
     Protocol: a person asks for another category or another value each turn; count the regions in which the first items
     of the first `turns` answers lie. The regions are clusters of the items' metadata (`clusters.metadata_regions`), the
@@ -61,7 +61,7 @@ def exploration_velocity(
 
 
 def cold_start_quality(places: np.ndarray, *, k: int = 10) -> RankingQuality:
-    """How good is it for somebody new (founding plan, section 7)?
+    """How good is it for somebody new (docs/metrics.md)?
 
     Protocol: people whose profile training never saw, without any history, say a neutral sentence; the wanted item is
     their real test interaction, ranked among the full catalogue. What they had before cannot be it and is left out, for

@@ -53,7 +53,7 @@ class Coherence(NamedTuple):
 
 
 def embedding_space_coherence(labels: np.ndarray, categories: np.ndarray, rng: np.random.Generator) -> Coherence:
-    """Do regions of the space mean something to people (founding plan, section 7)?
+    """Do regions of the space mean something to people (docs/metrics.md)?
 
     Protocol: the plan clusters the space, names the regions with an LLM and asks people whether the names fit. This is
     the automatic stand-in for those people: a region is named after the category that stands out most in it, and the
@@ -78,7 +78,7 @@ def _matched(labels: np.ndarray, categories: np.ndarray) -> np.ndarray:
 
 
 def steering_traceability(sessions: Sequence[RecordedSession], schema: Schema) -> np.ndarray:
-    """Does the trace say what was asked (founding plan, section 7)?
+    """Does the trace say what was asked (docs/metrics.md)?
 
     Protocol: of the ordered attributes in a steer's trace (the movement between the two answers, by the same function
     for every system), the one that moved most is the asked one, the asked way.
@@ -117,7 +117,7 @@ def axis_directions(vectors: np.ndarray, ranks: np.ndarray, names: Sequence[str]
 
 
 def movement_alignment(sessions: Sequence[RecordedSession], directions: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Does the position move along the asked attribute (founding plan, section 7)?
+    """Does the position move along the asked attribute (docs/metrics.md)?
 
     Protocol: for every steer along an ordered attribute that follows another turn, the cosine between the movement of
     the position and the attribute's direction in the system's space, the asked way round. Range -1 to 1; 0 for a

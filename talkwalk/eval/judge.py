@@ -1,4 +1,4 @@
-"""Answers to simulated turns, judged as DESIGN section 6 says; one value per turn, by the turn's key."""
+"""Answers to simulated turns, judged as docs/metrics.md says; one value per turn, by the turn's key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of what the space allows a system reaches: figures as shares of the oracle's (DESIGN, section 6)."""
+"""How much of what the space allows a system reaches: figures as shares of the oracle's (docs/metrics.md)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from talkwalk.projection.validation import Movement
 def oracle_shares(
     ours: Mapping[str, Values], oracle: Mapping[str, Values], *, k: int, seed: int
 ) -> dict[str, Interval]:
-    """R@k, direction and both precisions as shares of the oracle's on the same turns (DESIGN, section 6)."""
+    """R@k, direction and both precisions as shares of the oracle's on the same turns (docs/metrics.md)."""
     shares: dict[str, Interval] = {}
     for tail in ("", f"/{TRAINED}"):
         for name in (f"r{k}", f"wish_r{k}", "direction", "steering_precision"):

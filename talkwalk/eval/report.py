@@ -42,7 +42,7 @@ PACKAGES = ("talkwalk", "numpy", "torch", "transformers", "sentence-transformers
 
 
 class Metric(NamedTuple):
-    """A line of the founding plan's section 7.
+    """One of the thirteen of docs/metrics.md.
 
     Attributes:
         title: For people.
@@ -217,13 +217,13 @@ class Report:
         return lines
 
     def sanity_row(self) -> list[str]:
-        """The founding plan's floors, for the first system."""
+        """The floors, for the first system."""
         first = self.figures[self.systems[0]] if self.systems else {}
         floors = (("nearest_neighbour_accuracy", TOP1_FLOOR), ("coverage", COVERAGE_FLOOR))
         return [check(figure, first[figure].value, floor) for figure, floor in floors if figure in first]
 
     def latency_checks(self) -> list[str]:
-        """The founding plan's ceiling, for the first system."""
+        """The ceiling, for the first system."""
         found = self.waited.get(self.systems[0])
         return [check("median seconds of a turn", found.value, LATENCY_CEILING, above=False)] if found else []
 
@@ -313,7 +313,7 @@ def build_report(
 
 
 def _intervals(named: Mapping[str, Values], seed: int) -> dict[str, Interval]:
-    """Mean and interval of every figure, and precision as the ratio of mean movements (DESIGN, section 6)."""
+    """Mean and interval of every figure, and precision as the ratio of mean movements (docs/metrics.md)."""
     figures = {
         name: point(values["run"], 1) if list(values) == ["run"] else bootstrap_mean(_array(values), seed=seed)
         for name, values in named.items()

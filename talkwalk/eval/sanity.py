@@ -1,4 +1,4 @@
-"""Is anything broken? The founding plan's sanity row: accuracy, coverage, latency."""
+"""Is anything broken? The sanity row: accuracy, coverage, latency."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LATENCY_CEILING = 0.5  # seconds
 
 
 def nearest_neighbour_accuracy(answers: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """1.0 where the first item shown is the wanted one (founding plan, section 7: mean above 0.15).
+    """1.0 where the first item shown is the wanted one (docs/metrics.md: mean above 0.15).
 
     Protocol: turns of unseen simulated conversations that change something (a direction, a category); the wanted item
     is the unseen one whose metadata is nearest to what was asked.
@@ -31,7 +31,7 @@ def nearest_neighbour_accuracy(answers: np.ndarray, wanted: np.ndarray) -> np.nd
 
 
 def coverage(answers: np.ndarray, size: int) -> float:
-    """Share of the catalogue's `size` items that was shown at least once (founding plan, section 7: above 0.30).
+    """Share of the catalogue's `size` items that was shown at least once (docs/metrics.md: above 0.30).
 
     It grows with the number of answers, so say how many there were. Range k / size (every answer the same) to 1.
 
@@ -43,7 +43,7 @@ def coverage(answers: np.ndarray, size: int) -> float:
 
 
 def turn_seconds(sessions: Sequence[RecordedSession]) -> np.ndarray:
-    """Seconds of every turn, prompt to answer, (turns,) (founding plan, section 7: half of them below 0.5)."""
+    """Seconds of every turn, prompt to answer, (turns,) (docs/metrics.md: half of them below 0.5)."""
     return np.array([turn.seconds for session in sessions for turn in session.turns])
 
 

@@ -1,4 +1,4 @@
-"""Simulated conversations in which every system stands at the same items: DESIGN's figures, and the oracle's."""
+"""Simulated conversations in which every system stands at the same items: the figures of a steer, and the oracle's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def draw_cases(world: World, wordings: str) -> list[Case]:
 
 
 def measure_simulated(system: System, world: World) -> Measured:
-    """Every figure of DESIGN section 6 in trained and in unseen wordings."""
+    """Every figure of a steer (docs/metrics.md) in trained and in unseen wordings."""
     figures: dict[str, Values] = {}
     for wordings in world.words().words:
         asked = draw_cases(world, wordings)
@@ -45,7 +45,7 @@ def judged(world: World, asked: list[Case], answers: list[tuple[str, ...]], word
 
 
 def measure_oracle(space: Space, world: World) -> Measured:
-    """The same for the encoded metadata of what was wanted: the best that the space allows (DESIGN, section 6).
+    """The same for the encoded metadata of what was wanted: the best that the space allows (docs/metrics.md).
 
     Raises:
         Unsuited: If the space was trained for other attributes.

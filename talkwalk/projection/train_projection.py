@@ -245,7 +245,7 @@ def answers(head: Head, table: TurnTable) -> Answers:
 
 
 def oracle(table: TurnTable) -> Answers:
-    """The encoded metadata of what was meant by every turn, searched by place alone (DESIGN, section 6)."""
+    """The encoded metadata of what was meant by every turn, searched by place alone (docs/metrics.md)."""
     return Answers.at(table.wanted, table.asked.shape[1])._replace(spread=table.spread)
 
 

@@ -1,4 +1,4 @@
-"""How well turns go where they were asked (DESIGN: direction, on-axis, off-axis, precision, R@10, oracle)."""
+"""How well turns go where they were asked (docs/metrics.md: direction, on-axis, off-axis, precision, R@10, oracle)."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from talkwalk.contrastive.space import Space
 from talkwalk.eval.system import Dialogue, Placed, Unsuited, unit
 from talkwalk.index.catalog import Catalog
 
-TEXT_WEIGHT = 2.0  # of the words against the last item, as in DESIGN section 5
+TEXT_WEIGHT = 2.0  # of the words against the last item, as in the strongest mixture measured
 
 
 class TextTower(Placed):

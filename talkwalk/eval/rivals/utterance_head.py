@@ -1,4 +1,4 @@
-"""The strongest rival of DESIGN section 5: our anchored head on the sentence encoder's embedding, no language model."""
+"""A strong rival: our anchored head on the sentence encoder's embedding, no language model."""
 
 from __future__ import annotations
 
