@@ -66,7 +66,16 @@ class HoldoutConfig:
 
 @dataclass(kw_only=True, slots=True)
 class PairsConfig:
-    """How many training pairs of each kind are drawn."""
+    """How many training pairs of metadata and words are drawn.
+
+    Attributes:
+        items: Of an item, or part of it, and a description.
+        users: The same of people.
+        both: Of a person and an item together.
+        composites: Of several attributes that one wording says together.
+        affinities: Of a person and what people like them like, as the description files say.
+        ratings: Of a person and an item that they liked.
+    """
 
     items: int = MISSING
     users: int = MISSING
@@ -92,6 +101,14 @@ class ContrastiveConfig:
         hidden: Widths of the metadata encoder's two hidden layers.
         text_hidden: Width of the text projection's hidden layer.
         topics: Topics to which the text projection deals clauses, see `TextEncoder`.
+        text_dropout: Dropout on the text projection's hidden layer.
+        pairs: How many pairs of each kind.
+        holdout: What is kept from training.
+        test_pairs: Pairs of each kind by which the finished space is judged.
+        epochs: How often all pairs are seen.
+        batch_size: Pairs in one step, each of which is set against all the others.
+        lr: Largest learning rate of AdamW.
+        weight_decay: Of AdamW.
         smoothing: Weight of the smoothing loss.
         smoothing_rows: Rows that each smoothing step moves.
         parallel: Weight of the loss that makes all rows move alike along an ordered axis.
@@ -270,7 +287,19 @@ class UtterancesConfig:
 
 @dataclass(kw_only=True, slots=True)
 class LossWeights:
-    """Weights of the losses; target similarity has weight 1."""
+    """Weights of the losses (`talkwalk.projection.losses`); target similarity has weight 1, and 0 leaves a loss out.
+
+    Attributes:
+        direction: A steer moves the position as it moves the wanted metadata.
+        reconstruct: The position can be decoded into a description of what was wanted.
+        delta: Every turn's position is nearer to its own item than to that of the turn beside it, by a margin.
+        items: The wanted item is nearer than the other items of the batch.
+        spread: How far apart the answers should be is read from the words.
+        named: Which categories are asked for and refused.
+        moves: How far along which attribute.
+        returns: Whether the words go back, and where to.
+        within: Which ranges are asked for.
+    """
 
     direction: float = 1.0
     reconstruct: float = 0.5
@@ -300,6 +329,20 @@ class ProjectionConfig:
         llm: Name, folder or Hub id of the language model.
         head: "anchored" or "absolute".
         hidden: Width of the head's hidden layer.
+        dropout: On that layer.
+        walks: The conversations that are learned from.
+        context: How they are altered.
+        utterances: How the sentence encoder is adapted before.
+        weights: Of the losses.
+        epochs: How often all conversations are seen.
+        batch_size: Conversations in one step, each with its other endings.
+        lr: Learning rate of AdamW at the start; it falls along a cosine.
+        weight_decay: Of AdamW.
+        temperature: Softmax temperature of the contrast with other items; smaller tells near ones apart more sharply.
+        margin: By how much, in cosine, a turn's own item must be nearer than that of the turn beside it.
+        seeds: One head per seed; the first is the one that is kept, all give the spread of the figures.
+        resume: Continue from the run folder's checkpoints.
+        device: Torch device; "auto" takes CUDA where there is one.
         baselines: Also train and report the absolute head and the head with target loss only, with the first seed.
         variants: Heads that `talkwalk.eval.ablation` trains, by name; empty for all.
         ship: Folder that receives a copy of the finished bundle; empty for none.
@@ -433,6 +476,8 @@ class GenerateConfig:
         holdout_wordings: As `holdout.wordings` in both phases; held-out wordings are never a source nor a result.
         holdout_valid: As `holdout.valid`.
         text_encoder: Name, folder or Hub id of the sentence encoder that judges.
+        seed: Of the language model's sampling.
+        device: Torch device; "auto" takes CUDA where there is one.
     """
 
     catalog: str = MISSING
@@ -595,6 +640,7 @@ class IndexBenchmarkConfig:
         queries: Number of searches of every sort.
         folder: Where vectors and indexes are kept for the next run, some 7 kB per item of 512 dimensions.
         report: Markdown file that receives the section "Index".
+        index: When and how to search approximately.
         seed: Of everything that is drawn.
     """
 

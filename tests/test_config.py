@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import MISSING, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from talkwalk import config
 from talkwalk.config import CONFIG_DIR, SCHEMAS, register, to_object
 
 CONFIGS = Path(CONFIG_DIR)
@@ -150,3 +152,12 @@ def test_a_missing_value_names_itself(name, tmp_path):
 def test_overrides_change_only_what_they_say(name):
     before, after = (dataclasses.asdict(to_object(composed(name, *o))) for o in ((), ("seeds=[7]", "lr=0.5")))
     assert after == {**before, "seeds": [7], "lr": 0.5}
+
+
+DOCUMENTED = [c for c in vars(config).values() if dataclasses.is_dataclass(c) and c.__module__ == config.__name__]
+
+
+@pytest.mark.parametrize("schema", DOCUMENTED, ids=lambda schema: schema.__name__)
+def test_every_setting_says_what_it_means(schema):
+    documented = re.findall(r"^ +(\w+): \S", schema.__doc__.partition("Attributes:")[2], flags=re.MULTILINE)
+    assert {field.name for field in dataclasses.fields(schema)} <= set(documented)
