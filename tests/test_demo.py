@@ -11,7 +11,7 @@ from talkwalk.contrastive.descriptions import load_descriptions
 from talkwalk.datasets.synthetic_music import synthetic_music
 from talkwalk.schema import Kind
 
-gr = pytest.importorskip("gradio", reason="needs the extra `demo`")
+gr = pytest.importorskip("gradio", reason="needs the extra `demo`, which `make setup` installs")
 
 EXAMPLES = {"example_music": ("music", "genre"), "example_ecommerce": ("shop", "category")}
 

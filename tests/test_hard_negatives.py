@@ -82,7 +82,7 @@ def test_a_row_with_nothing_stays_and_equal_generators_draw_alike():
 
 
 def test_the_contrast_written_out():
-    pytest.importorskip("info_nce", reason="needs the extra `train`")
+    pytest.importorskip("info_nce", reason="needs the extra `train`, which `make setup` installs")
     text, own, others = (
         F.normalize(torch.randn(s, generator=torch.Generator().manual_seed(i)), dim=-1)
         for i, s in enumerate([(3, 4), (3, 4), (3, 2, 4)])

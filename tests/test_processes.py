@@ -56,7 +56,7 @@ def free_port() -> int:
 
 
 def test_two_processes_end_where_one_does(tmp_path):
-    pytest.importorskip("open_clip", reason="needs the extra `train`")
+    pytest.importorskip("open_clip", reason="needs the extra `train`, which `make setup` installs")
     mp.spawn(train_in, args=(2, free_port(), str(tmp_path)), nprocs=2)
     mp.spawn(train_in, args=(1, 0, str(tmp_path)), nprocs=1)
     one, first, second = (torch.load(tmp_path / f"{name}.pt") for name in ("1-0", "2-0", "2-1"))

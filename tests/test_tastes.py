@@ -75,7 +75,7 @@ def test_batches_hold_what_people_liked_and_disliked(catalog, ratings):
 
 
 def test_taste_loss_written_out(catalog, ratings):
-    pytest.importorskip("info_nce")
+    pytest.importorskip("info_nce", reason="needs the extra `train`, which `make setup` installs")
     tastes = tastes_of(ratings, catalog, np.random.default_rng(0))
     batch = taste_batch(tastes, 6, 4, np.random.default_rng(0))
     torch.manual_seed(0)

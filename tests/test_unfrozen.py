@@ -28,7 +28,7 @@ def make_space(folder) -> Space:
 
 @pytest.mark.parametrize("unfreeze", [False, True])
 def test_the_sentence_encoder_learns_only_when_asked(folder, tmp_path, unfreeze):
-    pytest.importorskip("open_clip", reason="needs the extra `train`")
+    pytest.importorskip("open_clip", reason="needs the extra `train`, which `make setup` installs")
     space = make_space(folder)
     before = [p.clone() for p in space.sentences.model.parameters()]
     settings = config(unfreeze=unfreeze, unfreeze_lr=1e-2, epochs=1)
@@ -38,7 +38,7 @@ def test_the_sentence_encoder_learns_only_when_asked(folder, tmp_path, unfreeze)
 
 
 def test_a_learned_encoder_travels_with_the_space(folder, tmp_path):
-    pytest.importorskip("open_clip", reason="needs the extra `train`")
+    pytest.importorskip("open_clip", reason="needs the extra `train`, which `make setup` installs")
     space = make_space(folder)
     settings = config(unfreeze=True, unfreeze_lr=1e-2, epochs=1)
     fit(space, prepare(make_catalog(), make_descriptions(), space, settings, 0), settings, 0, tmp_path / "run")

@@ -290,16 +290,18 @@ class Recommender:
         place = read.position + self.bundle.head.along(as_batch(np.array(again)))[0].numpy()
         return read._replace(position=place / np.linalg.norm(place))
 
-    def check_search(self, k: int, exclude: Collection[str], where: Mapping[str, Any] | None, diversity: float) -> None:
-        """Raise `ValueError` for what a search cannot be asked for."""
+    def check_search(
+        self, k: int, exclude: Collection[str], where: Mapping[str, Any] | None, diversity: float
+    ) -> list[str] | None:
+        """Check the arguments of a search; returns the ids that `where` admits now, None for all."""
         if isinstance(k, bool) or not isinstance(k, Integral) or k < 1:
             raise ValueError(f"k must be a positive whole number, got {k!r}")
         if isinstance(diversity, bool) or not isinstance(diversity, Real) or not 0 <= diversity <= 1:
             raise ValueError(f"diversity must be between 0 and 1, got {diversity!r}")
         with self.reading():
             self.catalog.check_ids(exclude, name="exclude")
-            if where is not None:
-                self.catalog.matching(where)
+            admitted = self.catalog.matching(where) if where is not None else None
+        return admitted if where else None
 
     def among_asked(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -114,7 +115,8 @@ class Session:
 
         A category that was asked for is kept to while other things change, where enough items have it; whoever asks for
         more of the same again is led twice as far. Words may name items of the catalogue: "like X" starts from X, which
-        is not shown; "by Y" shows only what Y made, as long as something of it is left to show.
+        is not shown; "by Y" shows only what Y made, as long as something of it is left to show; "nothing by Y" keeps
+        that out until it is asked for again.
 
         Args:
             text: What the person says, at most 2,000 characters.
@@ -130,7 +132,7 @@ class Session:
         rec = self._recommender
         text = rec.prompts.check_text(text)
         system = rec.prompts.check_text(system, name="system") if system is not None else None
-        rec.check_search(k, exclude, where, diversity)
+        among = rec.check_search(k, exclude, where, diversity)
         k, diversity = int(k), float(diversity)  # plain numbers, whatever sort they came as
         clock = _Clock()
         first = self._said[-1].first_shown if self._said else 0
@@ -148,7 +150,6 @@ class Session:
                 anchors[CURRENT] = rec.middle([name.ids for name in named])
             read = rec.project(np.concatenate([state, heard]), anchors)
             clock.lap("projection")
-            among = rec.catalog.matching(where) if where else None
             allowed = self._allowed(read, text, named, k, exclude, among)
             read = allowed.read
             items = rec.search(read.position, k, allowed.hidden, allowed.among, diversity or STRENGTH * read.spread)
@@ -338,9 +339,12 @@ class Session:
         What was disliked or removed is passed over, and so is an answer without items: before it come the answers
         before, and the history.
         """
+        index = self._recommender.index
+        if self._anchor is not None and self._anchor in index:
+            return self._anchor
         answers = (item.id for turn in reversed(self.turns) for item in turn.items)
-        stood = (i for i in (*answers, *reversed(self.history)) if self._liked.get(i, True))
-        return next((i for i in (self._anchor, *stood) if i is not None and i in self._recommender.index), None)
+        stood = chain(answers, reversed(self.history))
+        return next((i for i in stood if self._liked.get(i, True) and i in index), None)
 
 
 class _Clock:

@@ -256,8 +256,10 @@ def present(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, (np.ndarray, list)):
-        return list(value) if isinstance(value, list) else value.tolist()  # nobody changes the table through a row
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, list):
+        return list(value)  # nobody changes the table through a row
     return value.item() if isinstance(value, np.generic) else value
 
 
