@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from talkwalk.engine.prompt_builder import ContextLimits
     from talkwalk.engine.recommender import Recommender
+    from talkwalk.engine.senses import Sense
     from talkwalk.engine.session import Session
     from talkwalk.engine.turn import Item, Turn
     from talkwalk.index.catalog import Catalog
     from talkwalk.schema import Schema
 
 __version__ = "0.1.0"
-__all__ = ["Catalog", "ContextLimits", "Item", "Recommender", "Schema", "Session", "Turn"]
+__all__ = ["Catalog", "ContextLimits", "Item", "Recommender", "Schema", "Sense", "Session", "Turn"]
 
 _HOMES = {
     "Catalog": "talkwalk.index.catalog",
@@ -22,6 +23,7 @@ _HOMES = {
     "Item": "talkwalk.engine.turn",
     "Recommender": "talkwalk.engine.recommender",
     "Schema": "talkwalk.schema",
+    "Sense": "talkwalk.engine.senses",
     "Session": "talkwalk.engine.session",
     "Turn": "talkwalk.engine.turn",
 }

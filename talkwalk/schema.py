@@ -90,6 +90,11 @@ class Attribute:
             )
 
     @property
+    def sides(self) -> tuple[str, str]:
+        """What less and more of an ordered attribute are called, such as "older" and "newer"."""
+        return self.words or (f"lower {self.name}", f"higher {self.name}")
+
+    @property
     def width(self) -> int:
         """Number of feature columns."""
         if self.kind is Kind.TEXT:

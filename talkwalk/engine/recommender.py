@@ -20,6 +20,7 @@ from talkwalk.engine.diversity import POOL, diversify, spoken_spread
 from talkwalk.engine.named_items import Named as NamedItem
 from talkwalk.engine.named_items import NamedItems, may_name
 from talkwalk.engine.prompt_builder import ContextLimits, PromptBuilder
+from talkwalk.engine.senses import Sense, senses_of
 from talkwalk.engine.session import Session, as_batch
 from talkwalk.engine.turn import Item, Turn
 from talkwalk.index.catalog import Catalog, present
@@ -49,6 +50,8 @@ class Reading(NamedTuple):
         returns: The earlier place that is gone back to, BACK or FIRST; None for going on.
         within: (attribute, range) of the ranges that were asked for.
         moves: How far the words ask to move along every ordered attribute, on its [0, 1] scale; 0 where they do not.
+        far: How far they would ask to move along each, should they ask for that one.
+        senses: Everything that they could ask for, the likeliest first.
     """
 
     position: np.ndarray
@@ -58,6 +61,8 @@ class Reading(NamedTuple):
     returns: int | None
     within: list[Named]
     moves: tuple[float, ...] = ()
+    far: tuple[float, ...] = ()
+    senses: Sequence[Sense] = ()
 
 
 class Recommender:
@@ -271,7 +276,30 @@ class Recommender:
         returns = place if logit > 0 else None
         moving = projected.moves.sides[0].argmax(dim=-1) != SIDES.index(0.0)
         moves = tuple((projected.moves.amounts[0] * moving).tolist())
-        return Reading(projected.positions[0].numpy(), spread, asked, without, returns, within, moves)
+        far = tuple(self.bundle.head.intent.moves.far(projected.moves.grades)[0].tolist())
+        senses = senses_of(projected, space.schema)
+        return Reading(projected.positions[0].numpy(), spread, asked, without, returns, within, moves, far, senses)
+
+    @torch.inference_mode()
+    def meant(self, read: Reading, sense: Sense, start: np.ndarray) -> Reading:
+        """The reading, had the words asked for just one thing: a step along its axis, or its category nearby.
+
+        Args:
+            read: What was made of the words.
+            sense: What they were meant to ask for.
+            start: Where they were said, (dim,); zeros for nowhere, which leaves the place that was read.
+        """
+        moves = tuple(
+            float(sense.value) * far if sense.attribute == attribute.name else 0.0
+            for attribute, far in zip(self.catalog.schema.ordered, read.far, strict=True)
+        )
+        place = start if start.any() else read.position
+        place = place + self.bundle.head.along(as_batch(np.array(moves)))[0].numpy()
+        named = [(sense.attribute, sense.value)] if isinstance(sense.value, str) else []
+        return read._replace(
+            position=place / np.linalg.norm(place), moves=moves, returns=None, within=[],
+            asked=named if sense.wanted else [], without=[] if sense.wanted else named,
+        )  # fmt: skip
 
     @torch.inference_mode()
     def further(self, read: Reading, before: Sequence[float]) -> Reading:

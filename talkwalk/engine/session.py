@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +11,8 @@ import numpy as np
 import torch
 
 from talkwalk.engine.diversity import STRENGTH
+from talkwalk.engine.said import Ask, Said
+from talkwalk.engine.senses import Sense, followed
 from talkwalk.engine.trace import movement_trace
 from talkwalk.engine.turn import Item, Turn
 from talkwalk.llm.conversation import Exchange
@@ -24,23 +25,6 @@ from talkwalk.schema import Row
 if TYPE_CHECKING:
     from talkwalk.engine.named_items import Named as NamedItem
     from talkwalk.engine.recommender import Reading, Recommender
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Said:
-    """One turn with what the next one needs of it."""
-
-    exchange: Exchange
-    turn: Turn
-    start: np.ndarray  # anchor that the turn started from, (dim,)
-    first_shown: int  # first turn that the prompt told
-    stands: int  # the turn whose place this one has: itself, or after going back an earlier one
-    reacted: str | None  # item that a reaction had put in the place of the last answer
-    without: frozenset[Named] = frozenset()  # categories refused by then and not asked for since
-    unwanted: frozenset[str] = frozenset()  # items of makers refused by then and not asked for since
-    titles: frozenset[str] = frozenset()  # items that the turn was compared with by title, which are known
-    by: frozenset[str] = frozenset()  # items of the makers that the words kept to
-    moves: tuple[float, ...] = ()  # how far the words asked to move along every ordered attribute
 
 
 class _Allowed(NamedTuple):
@@ -82,7 +66,7 @@ class Session:
         self.history = list(history)
         self._opening = recommender.prompts.opening(self.user, recommender.catalog.rows(self.history))
         self._reader = recommender.backend.reader()
-        self._said: list[_Said] = []
+        self._said: list[Said] = []
         self._liked: dict[str, bool] = {}
         self._anchor: str | None = None  # item that a reaction put in the place of the last answer
 
@@ -132,8 +116,9 @@ class Session:
         rec = self._recommender
         text = rec.prompts.check_text(text)
         system = rec.prompts.check_text(system, name="system") if system is not None else None
-        among = rec.check_search(k, exclude, where, diversity)
-        k, diversity = int(k), float(diversity)  # plain numbers, whatever sort they came as
+        admitted = rec.check_search(k, exclude, where, diversity)
+        # plain numbers, whatever sort they came as
+        ask = Ask(text, int(k), system, frozenset(exclude), dict(where) if where else None, float(diversity))
         clock = _Clock()
         first = self._said[-1].first_shown if self._said else 0
         exchanges = [*(s.exchange for s in self._said), Exchange(text, system=system)]
@@ -145,27 +130,79 @@ class Session:
         heard = hearing.result()
         clock.lap("words")
         with rec.reading():  # items come and go between turns, and while the language model reads
-            anchors, named = self._anchors(), rec.named(text)
-            if named:
-                anchors[CURRENT] = rec.middle([name.ids for name in named])
+            anchors, named = self._start(text)
             read = rec.project(np.concatenate([state, heard]), anchors)
             clock.lap("projection")
-            allowed = self._allowed(read, text, named, k, exclude, among)
-            read = allowed.read
-            items = rec.search(read.position, k, allowed.hidden, allowed.among, diversity or STRENGTH * read.spread)
-            clock.lap("search")
-            trace = movement_trace(rec.catalog, self._last_answer(), [item.id for item in items])
+            return self._answer(ask, read, read, anchors[CURRENT], named, admitted, built.first, clock)
+
+    def rather(self, sense: Sense) -> Turn:
+        """Answer the last words anew, as if they had asked for just one thing; the turn so far is forgotten.
+
+        Whoever was misunderstood picks what was meant from `Turn.otherwise`, or says it as `Sense("year", -1)`.
+
+        Args:
+            sense: What the words were meant to ask for.
+
+        Raises:
+            ValueError: If there is no turn, if it was answered elsewhere, or if items cannot be moved so; the session
+                stays as it was.
+        """
+        rec = self._recommender
+        if not isinstance(sense, Sense):
+            raise ValueError(f"sense must be a Sense, such as one of Turn.otherwise, got {type(sense).__name__}")
+        sense.check(rec.catalog.schema)
+        if not self._said:
+            raise ValueError("there is no turn that could be meant otherwise")
+        last, ask, read = self._said[-1], self._said[-1].ask, self._said[-1].read
+        if ask is None or read is None:
+            raise ValueError("the last turn was told, not answered here: say something first")
+        clock, liked, before = _Clock(), self._anchor, len(self._said) - 1
+        admitted = rec.check_search(ask.k, (), ask.where, ask.diversity)
+        self._said.pop()
+        self._anchor = last.reacted
+        try:
+            with rec.reading():
+                anchors, named = self._start(ask.text)
+                meant = rec.meant(read, sense, anchors[CURRENT])
+                clock.lap("projection")
+                return self._answer(ask, meant, read, anchors[CURRENT], named, admitted, last.first_shown, clock)
+        except BaseException:
+            self._said[before:], self._anchor = [last], liked
+            raise
+
+    def _start(self, text: str) -> tuple[np.ndarray, list[NamedItem]]:
+        """Where words are said, (slots, dim), and the items that they name, from which the turn starts."""
+        anchors, named = self._anchors(), self._recommender.named(text)
+        if named:
+            anchors[CURRENT] = self._recommender.middle([name.ids for name in named])
+        return anchors, named
+
+    def _answer(
+        self, ask: Ask, meant: Reading, read: Reading, start: np.ndarray, named: Sequence[NamedItem],
+        among: Collection[str] | None, first_shown: int, clock: _Clock,
+    ) -> Turn:  # fmt: skip
+        """Find the answer to what was meant, and remember it with what was read."""
+        rec = self._recommender
+        allowed = self._allowed(meant, ask.text, named, ask.k, ask.exclude, among)
+        found = allowed.read
+        spread = ask.diversity or STRENGTH * found.spread
+        items = rec.search(found.position, ask.k, allowed.hidden, allowed.among, spread)
+        clock.lap("search")
+        trace = movement_trace(rec.catalog, self._last_answer(), [item.id for item in items])
+        earlier = self._returns_to(found)
+        moves = dict(zip((a.name for a in rec.catalog.schema.ordered), meant.moves, strict=False))
+        heard, otherwise = followed(read.senses, moves if earlier is None else {}, found.asked, meant.without)
         turn = Turn(
-            text, items, read.position, trace, clock.laps, rec.catalog.schema,
-            read.spread, tuple(read.asked), tuple(sorted(allowed.without)), tuple(read.within),
-            tuple(i for name in named for i in name.ids), allowed.kept,
+            ask.text, items, found.position, trace, clock.laps, rec.catalog.schema,
+            found.spread, tuple(found.asked), tuple(sorted(allowed.without)), tuple(found.within),
+            tuple(i for name in named for i in name.ids), allowed.kept, tuple(heard), tuple(otherwise),
         )  # fmt: skip
         answer = rec.prompts.answer(items[0].metadata) if items else "nothing fits"
-        earlier = self._returns_to(read)
-        said = _Said(
-            exchange=Exchange(text, answer, system), turn=turn, start=anchors[CURRENT], first_shown=built.first,
+        said = Said(
+            exchange=Exchange(ask.text, answer, ask.system), turn=turn, start=start, first_shown=first_shown,
             stands=len(self._said) if earlier is None else self._said[earlier].stands, reacted=self._anchor,
-            without=allowed.without, unwanted=allowed.unwanted, titles=allowed.titles, by=allowed.by, moves=read.moves,
+            without=allowed.without, unwanted=allowed.unwanted, titles=allowed.titles, by=allowed.by,
+            moves=found.moves, ask=ask, read=read,
         )  # fmt: skip
         self._said.append(said)
         self._anchor = None
@@ -223,7 +260,7 @@ class Session:
             start = self._anchors()[CURRENT]
         last = self._said[-1] if self._said else None
         turn = Turn(text, items, vectors[0], trace, {}, rec.catalog.schema, kept=last.turn.held if last else ())
-        said = _Said(
+        said = Said(
             exchange=Exchange(text, rec.prompts.answer(items[0].metadata)), turn=turn, start=start,
             first_shown=last.first_shown if last else 0, stands=len(self._said), reacted=self._anchor,
             without=last.without if last else frozenset(), unwanted=last.unwanted if last else frozenset(),

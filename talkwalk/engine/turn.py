@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from talkwalk.bands import Band
+from talkwalk.engine.senses import Sense
 from talkwalk.projection.steps import names_in
 from talkwalk.schema import Schema
 
@@ -51,6 +52,8 @@ class Turn:
         named: Ids of the items that the words name, by title or by who made them; the turn starts from them.
         kept: (attribute, value) of the categories that were asked for before and are kept to, where enough items have
             them.
+        heard: What the words were taken to ask for, the surest first: movements along ordered attributes, categories.
+        otherwise: What they may have asked for instead, the likeliest first, for `Session.rather`.
     """
 
     text: str
@@ -65,6 +68,8 @@ class Turn:
     within: tuple[tuple[str, str], ...] = ()
     named: tuple[str, ...] = ()
     kept: tuple[tuple[str, str], ...] = ()
+    heard: tuple[Sense, ...] = ()
+    otherwise: tuple[Sense, ...] = ()
 
     @property
     def held(self) -> tuple[tuple[str, str], ...]:
@@ -100,7 +105,7 @@ class Turn:
         for attribute in self.schema.ordered:
             moved = self.trace.get(attribute.name, 0.0)
             if abs(moved) >= NOTICEABLE:
-                less, more = attribute.words or (f"lower {attribute.name}", f"higher {attribute.name}")
+                less, more = attribute.sides
                 amount = "much " if abs(moved) >= MUCH else "a little " if abs(moved) < LITTLE else ""
                 words.append((abs(moved), f"{amount}{more if moved > 0 else less}"))
         return [text for _, text in sorted(words, reverse=True)]

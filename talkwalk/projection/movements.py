@@ -63,7 +63,13 @@ class Movements(nn.Module):
         """What was read, (batch, hidden), to movements."""
         sides = self.sides(read).unflatten(1, (self.axes, len(SIDES)))
         grades = self.grades(read)[:, None] + self.own_grades(read).unflatten(1, (self.axes, GRADES))
-        sharper = 1.0 if self.training else SHARPER
-        odds, much = torch.softmax(sides * sharper, dim=-1), torch.softmax(grades * sharper, dim=-1)
-        amounts = (much @ self.scale) * (odds[..., 2] - odds[..., 0])
+        odds = self._odds(sides)
+        amounts = self.far(grades) * (odds[..., 2] - odds[..., 0])
         return Moves(amounts, 1 - odds[..., 1], sides, grades)
+
+    def far(self, grades: Tensor) -> Tensor:
+        """How far the words go along each axis should they ask for it; (batch, axes, grades) to (batch, axes)."""
+        return self._odds(grades) @ self.scale
+
+    def _odds(self, logits: Tensor) -> Tensor:
+        return torch.softmax(logits * (1.0 if self.training else SHARPER), dim=-1)

@@ -88,7 +88,7 @@ class KeywordFilter(Scored):
         plain, here = dialogue.text.lower(), self._ranks[self._row[dialogue.stand]]
         asked: dict[int, float] = {}
         for axis, attribute in enumerate(self.catalog.schema.ordered):
-            less, more = attribute.words or (f"lower {attribute.name}", f"higher {attribute.name}")
+            less, more = attribute.sides
             named = attribute.name in plain
             up = more in plain or (named and MORE.search(plain) is not None)
             down = less in plain or (named and LESS.search(plain) is not None)
