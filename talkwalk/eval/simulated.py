@@ -5,16 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from talkwalk.contrastive.space import Space
+from talkwalk.engine.senses import Sense
 from talkwalk.eval.judge import Judge, Values
 from talkwalk.eval.rivals.text_tower import encoded_items
 from talkwalk.eval.sessions import check_ids
-from talkwalk.eval.system import System
+from talkwalk.eval.system import Answer, System
 from talkwalk.eval.unseen import UNSEEN, Case, cases, unseen_walks
 from talkwalk.eval.world import Measured, World
 from talkwalk.projection.steps import StepKind
 from talkwalk.projection.validation import blocked_items, top_items
 
 PLACE = 1  # of this part's draws
+OFFERED = 2  # other senses that a person looks at
+CORRECTED = ("direction/corrected", "steering_precision/corrected")
 
 
 def draw_cases(world: World, wordings: str) -> list[Case]:
@@ -30,17 +33,41 @@ def measure_simulated(system: System, world: World) -> Measured:
     figures: dict[str, Values] = {}
     for wordings in world.words().words:
         asked = draw_cases(world, wordings)
-        answers = [system.answer(case.dialogue, world.k).ids for case in asked]
-        for ids in answers:
+        answers: list[tuple[str, ...]] = []
+        corrected: list[tuple[str, ...]] = []
+        for case in asked:
+            answer = system.answer(case.dialogue, world.k)
+            answers.append(answer.ids)
+            corrected.append(corrected_ids(system, case, answer, world.k) if system.offers else answer.ids)
+        for ids in (*answers, *corrected):
             check_ids(system, ids, world.catalog, world.k)
         figures |= judged(world, asked, answers, wordings)
+        again = judged(world, asked, corrected, wordings, "/corrected") if system.offers else {}
+        figures |= {name: again[name] for name in again if name.startswith(CORRECTED)}
     return Measured(figures)
 
 
-def judged(world: World, asked: list[Case], answers: list[tuple[str, ...]], wordings: str) -> dict[str, Values]:
-    """Figures by name; those in trained wordings say so."""
+def corrected_ids(system: System, case: Case, answer: Answer, k: int) -> tuple[str, ...]:
+    """The answer to a turn, once somebody who was misunderstood has picked what they meant from what was offered.
+
+    Protocol: a person who reads that they were heard right leaves the answer as it is. Another looks at the first two
+    other senses that are offered, takes what they meant if it is there, and else leaves it as well. Turns that are no
+    steer along an ordered attribute are left as they are.
+    """
+    if case.step.kind is not StepKind.DIRECTION:
+        return answer.ids
+    meant = Sense(str(case.step.subject), int(case.step.value or 0))
+    if meant in answer.heard or meant not in answer.otherwise[:OFFERED]:
+        return answer.ids
+    return system.rather(case.dialogue, meant, k).ids
+
+
+def judged(
+    world: World, asked: list[Case], answers: list[tuple[str, ...]], wordings: str, tail: str = ""
+) -> dict[str, Values]:
+    """Figures by name; those in trained wordings say so, after a tail of their own."""
     judge = Judge(world.catalog, step=world.words().walks.step, k=world.k)
-    tail = "" if wordings == UNSEEN else f"/{wordings}"
+    tail += "" if wordings == UNSEEN else f"/{wordings}"
     return {name + tail: values for name, values in judge.values(asked, answers).items()}
 
 

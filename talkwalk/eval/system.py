@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from talkwalk.engine.diversity import POOL, diversify
+from talkwalk.engine.senses import Sense
 from talkwalk.index.catalog import Catalog
 from talkwalk.schema import Row
 
@@ -98,10 +99,14 @@ class Answer(NamedTuple):
     Attributes:
         ids: Different ids of the catalogue, the best first; fewer than asked where fewer are allowed.
         position: Where the conversation stands, unit vector (dim,) in the space of `System.vectors`; None without one.
+        heard: What it took the words to ask for, where it says so.
+        otherwise: What else they may have been meant to ask for, the likeliest first, where it offers that.
     """
 
     ids: tuple[str, ...]
     position: np.ndarray | None = None
+    heard: tuple[Sense, ...] = ()
+    otherwise: tuple[Sense, ...] = ()
 
 
 class System(Protocol):
@@ -110,10 +115,12 @@ class System(Protocol):
     Attributes:
         name: As the report prints it.
         vectors: Unit vector of every item in catalogue order, (items, dim), set by `fit`; None without a space.
+        offers: Whether its answers say what was heard and what else may have been meant.
     """
 
     name: str
     vectors: np.ndarray | None = None
+    offers: bool = False
 
     def fit(self, catalog: Catalog) -> None:
         """Get ready for a catalogue; of its interactions only those of the split "train" may be used.
@@ -130,6 +137,13 @@ class System(Protocol):
         the same answer.
         """
         ...
+
+    def rather(self, dialogue: Dialogue, sense: Sense, k: int) -> Answer:
+        """The dialogue that was answered last, answered anew, had its last words asked for just this.
+
+        A system that does not offer other senses answers as it did.
+        """
+        return self.answer(dialogue, k)
 
 
 class Scored(System):

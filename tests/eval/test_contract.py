@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from talkwalk.engine.senses import Sense
 from talkwalk.eval.rivals.registry import SYSTEMS, Parts, open_system
 from talkwalk.eval.rivals.utterance_head import UtteranceHead, save_utterance_head
 from talkwalk.eval.sessions import check_ids
@@ -132,6 +133,22 @@ class TestEverySystem:
             row = {item_id: i for i, item_id in enumerate(catalog.ids)}
             scores = [float(system.vectors[row[i]] @ answer.position) for i in answer.ids]
             assert scores == sorted(scores, reverse=True)
+
+    @pytest.mark.parametrize("told", ["with a history", "answered by somebody else"])
+    def test_its_words_may_be_meant_otherwise(self, system, catalog, told):
+        dialogue, newer = DIALOGUES[told], Sense("year", 1)
+        first = system.answer(dialogue, 5)
+        corrected = system.rather(dialogue, newer, 5)
+        check_ids(system, corrected.ids, catalog, 5)
+        assert not set(corrected.ids) & dialogue.seen
+        assert bool(first.heard or first.otherwise) <= system.offers
+        if not system.offers:
+            assert corrected.ids == first.ids
+        later = Dialogue(
+            "again", dialogue.user, dialogue.history, (*dialogue.turns, Said(dialogue.text, corrected.ids))
+        )
+        assert not set(system.answer(later, 5).ids) & later.seen
+        assert system.answer(dialogue, 5).ids == first.ids  # a correction holds for that answer alone
 
     def test_has_a_name(self, system):
         assert re.fullmatch(r"[a-z0-9_]+", system.name)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from talkwalk.config import HoldoutConfig, WalksConfig
 from talkwalk.contrastive.descriptions import Descriptions
+from talkwalk.engine.senses import Sense
 from talkwalk.eval.live import measure_live
 from talkwalk.eval.report import build_report
 from talkwalk.eval.results import Result, rounded
@@ -93,6 +96,29 @@ class Perfect(Hearing):
         return scores
 
 
+class Mishearing(Perfect):
+    """Takes every steer for its opposite, and offers what was meant."""
+
+    name, offers = "mishearing", True
+
+    def answer(self, dialogue, k):
+        heard = self._heard(dialogue)
+        if heard is None:
+            return super().answer(dialogue, k)
+        opposite = self.rather(dialogue, Sense(heard.attribute, -int(heard.value)), k)
+        return opposite._replace(otherwise=(heard,))
+
+    def rather(self, dialogue, sense, k):
+        sides = self.walker.language.directions[sense.attribute]
+        words = (sides.up if sense.value > 0 else sides.down)[0]
+        answer = super().answer(dataclasses.replace(dialogue, text=words), k)
+        return answer._replace(heard=(sense,))
+
+    def _heard(self, dialogue):
+        kind, axis, sign = self.asks.get(dialogue.text, (None, None, None))
+        return Sense(axis, sign) if kind is StepKind.DIRECTION else None
+
+
 class Deaf(Hearing):
     """Stands where it stands, whatever is said."""
 
@@ -120,17 +146,24 @@ class Cheat(Hearing):
 
 
 @pytest.fixture(scope="module")
-def measured():
-    """Every figure of the four, on 300 films."""
-    catalog, descriptions, language = make_catalog(300), DESCRIPTIONS, LANGUAGE
+def world():
+    """300 films, and what is said about them."""
     walks = WalksConfig(simulated=1, real=0, test=1, turns=4, step=STEP)
-    words = Words(descriptions, language)
-    unseen = Unseen(HoldoutConfig(users=0.4), walks, {"unseen_wordings": words})
-    world = World(catalog, unseen, Amounts(60, 12, 0, 6), k=10, seed=1)
-    walker = Walker(catalog, descriptions, language, walks)
+    unseen = Unseen(HoldoutConfig(users=0.4), walks, {"unseen_wordings": Words(DESCRIPTIONS, LANGUAGE)})
+    return World(make_catalog(300), unseen, Amounts(60, 12, 0, 6), k=10, seed=1)
+
+
+@pytest.fixture(scope="module")
+def walker(world):
+    return Walker(world.catalog, DESCRIPTIONS, LANGUAGE, world.words().walks)
+
+
+@pytest.fixture(scope="module")
+def measured(world, walker):
+    """Every figure of the four."""
     results = []
-    for system in (Perfect(language, walker), Random(), Deaf(language, walker), Cheat(language, walker)):
-        system.fit(catalog)
+    for system in (Perfect(LANGUAGE, walker), Random(), Deaf(LANGUAGE, walker), Cheat(LANGUAGE, walker)):
+        system.fit(world.catalog)
         for part in (measure_simulated, measure_live, measure_space):
             found = part(system, world)
             results.append(Result(system.name, part.__name__, rounded(found.figures), found.seconds, found.paths))
@@ -160,6 +193,19 @@ class TestPerfect:
                 assert value(measured, "perfect", figure) > value(measured, other, figure), (figure, other)
         for other in ("random", "deaf", "cheat"):
             assert value(measured, "perfect", "turns_to_satisfaction") < value(measured, other, "turns_to_satisfaction")
+
+
+class TestMishearing:
+    def test_is_as_good_as_perfect_once_corrected(self, world, walker):
+        figures = {}
+        for system in (Perfect(LANGUAGE, walker), Mishearing(LANGUAGE, walker)):
+            system.fit(world.catalog)
+            figures[system.name] = measure_simulated(system, world).figures
+        perfect, misheard = figures["perfect"], figures["mishearing"]
+        assert np.mean(list(misheard["direction"].values())) < 0.3  # an end of an axis has no other side
+        assert misheard["direction/corrected"] == perfect["direction"]
+        assert misheard["steering_precision/corrected"] == perfect["steering_precision"]
+        assert not any("corrected" in name for name in perfect)  # it offers nothing
 
 
 class TestRandom:

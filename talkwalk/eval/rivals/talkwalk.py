@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from talkwalk.engine.recommender import Recommender
+from talkwalk.engine.senses import Sense
 from talkwalk.engine.session import Session
 from talkwalk.engine.turn import Turn
 from talkwalk.eval.system import Answer, Dialogue, Said, System, Unsuited
@@ -38,7 +39,7 @@ class TalkWalk(System):
     """
 
     def __init__(self, open_recommender: Callable[[Catalog], Recommender], name: str = "talkwalk") -> None:
-        self.name, self._open = name, open_recommender
+        self.name, self._open, self.offers = name, open_recommender, True
         self._live: _Live | None = None
 
     def fit(self, catalog: Catalog) -> None:
@@ -58,9 +59,19 @@ class TalkWalk(System):
         turn = session.say(text, k=asked, diversity=dialogue.diversity, exclude=dialogue.named)
         shown = tuple(item.id for item in turn.items)
         self._live = _Live(session, dialogue.user, dialogue.history, dialogue.turns, dialogue.text, shown)
-        if len(shown) >= k:
-            return Answer(shown, turn.position)
-        return Answer((*shown, *self._rest(turn, {*dialogue.seen, *shown}, k))[:k], turn.position)
+        if len(shown) < k:
+            shown = (*shown, *self._rest(turn, {*dialogue.seen, *shown}, k))[:k]
+        return Answer(shown, turn.position, turn.heard, turn.otherwise)
+
+    def rather(self, dialogue: Dialogue, sense: Sense, k: int) -> Answer:
+        live = self._live
+        if live is None or (live.text, live.told) != (dialogue.text, dialogue.turns):
+            self.answer(dialogue, k)
+            live = self._live
+        assert live is not None  # there is an answer now
+        turn = live.session.rather(sense)
+        live.shown = tuple(item.id for item in turn.items)
+        return Answer(live.shown[:k], turn.position, turn.heard, turn.otherwise)
 
     def _rest(self, turn: Turn, hidden: set[str], k: int) -> list[str]:
         """Everything else by nearness: first what has all that was asked for or is kept to, last what was refused."""
