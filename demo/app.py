@@ -16,6 +16,7 @@ import gradio as gr
 
 Messages = list[dict[str, Any]]
 SHOWN_IN_CHAT = 3
+OFFERED = 3  # other senses of the last words
 
 
 def profile_controls(rec: Recommender) -> dict[str, Any]:
@@ -34,6 +35,12 @@ def table(rec: Recommender, turn: Turn | None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*rec.catalog.items.columns, "score"]).round(2)
 
 
+def senses(turn: Turn | None) -> gr.Radio:
+    """What the last words may have meant instead, to choose from; hidden where there is nothing."""
+    offered = [] if turn is None else [(sense.words, n) for n, sense in enumerate(turn.otherwise[:OFFERED])]
+    return gr.Radio(offered, value=None, visible=bool(offered))
+
+
 def why(turn: Turn | None) -> str:
     """The explanation and the time of each stage."""
     if turn is None:
@@ -44,7 +51,7 @@ def why(turn: Turn | None) -> str:
 
 def respond(
     rec: Recommender, names: list[str], text: str, messages: Messages, session: Session | None, k: float, *profile: Any
-) -> tuple[str, Messages, Session, pd.DataFrame, str]:
+) -> tuple[str, Messages, Session, pd.DataFrame, str, gr.Radio]:
     """One turn; the first one starts a session with the chosen profile."""
     try:
         if session is None:
@@ -52,18 +59,33 @@ def respond(
         turn = session.say(text, k=int(k))
     except ValueError as error:
         raise gr.Error(str(error), print_exception=False) from error
+    said = [*messages, {"role": "user", "content": text}, answer(rec, turn)]
+    return "", said, session, table(rec, turn), why(turn), senses(turn)
+
+
+def answer(rec: Recommender, turn: Turn) -> dict[str, Any]:
+    """A turn as a message: why, and the first items."""
     title = rec.catalog.schema.title
     best = "\n".join(f"- {item.metadata.get(title or '', item.id)}" for item in turn.items[:SHOWN_IN_CHAT])
-    answer = {"role": "assistant", "content": f"{turn.explain()}\n\n{best}"}
-    return "", [*messages, {"role": "user", "content": text}, answer], session, table(rec, turn), why(turn)
+    return {"role": "assistant", "content": f"{turn.explain()}\n\n{best}"}
 
 
-def undo(rec: Recommender, messages: Messages, session: Session | None) -> tuple[Messages, pd.DataFrame, str]:
+def undo(rec: Recommender, messages: Messages, session: Session | None) -> tuple[Messages, pd.DataFrame, str, gr.Radio]:
     """Take the last turn back."""
     if session is None or not session.turns:
         raise gr.Error("There is no turn to undo.", print_exception=False)
     turn = session.undo()
-    return messages[:-2], table(rec, turn), why(turn)
+    return messages[:-2], table(rec, turn), why(turn), senses(turn)
+
+
+def rather(
+    rec: Recommender, messages: Messages, session: Session | None, chosen: int | None
+) -> tuple[Messages, pd.DataFrame, str, gr.Radio]:
+    """Take the last words as they were meant."""
+    if session is None or not session.turns or chosen is None:
+        raise gr.Error("There are no words that could be meant otherwise.", print_exception=False)
+    turn = session.rather(session.turns[-1].otherwise[chosen])
+    return [*messages[:-1], answer(rec, turn)], table(rec, turn), why(turn), senses(turn)
 
 
 def build(rec: Recommender) -> gr.Blocks:
@@ -81,17 +103,20 @@ def build(rec: Recommender) -> gr.Blocks:
                 )
                 with gr.Row():
                     back, fresh = gr.Button("Undo"), gr.Button("New conversation")
+                meant = gr.Radio([], label="Or did you mean", visible=False)
                 k = gr.Slider(1, 50, 10, step=1, label="k: how many items")
                 with gr.Accordion("Profile (choosing starts a new conversation)", open=False):
                     controls = profile_controls(rec)
             with gr.Column(scale=3):
                 reason, items = gr.Markdown(), gr.Dataframe(table(rec, None), label="Where it led", interactive=False)
         profile = list(controls.values())
-        inputs, outputs = [text, chat, session, k, *profile], [text, chat, session, items, reason]
+        inputs, outputs = [text, chat, session, k, *profile], [text, chat, session, items, reason, meant]
         text.submit(partial(respond, rec, list(controls)), inputs, outputs, api_name="say")
-        back.click(partial(undo, rec), [chat, session], [chat, items, reason], api_name="undo")
+        back.click(partial(undo, rec), [chat, session], [chat, items, reason, meant], api_name="undo")
+        meant.input(partial(rather, rec), [chat, session, meant], [chat, items, reason, meant], api_name="rather")
         for changed in (fresh.click, *(control.input for control in profile)):
-            changed(lambda: ([], None, table(rec, None), ""), None, [chat, session, items, reason], api_name=False)
+            nothing = [chat, session, items, reason, meant]
+            changed(lambda: ([], None, table(rec, None), "", senses(None)), None, nothing, api_name=False)
     return page
 
 

@@ -10,6 +10,7 @@ import pytest
 from talkwalk.contrastive.descriptions import load_descriptions
 from talkwalk.datasets.synthetic_music import synthetic_music
 from talkwalk.schema import Kind
+from tests.test_senses import NEWER, OLD_OR_NEW, hears_sides
 
 gr = pytest.importorskip("gradio", reason="needs the extra `demo`, which `make setup` installs")
 
@@ -26,12 +27,12 @@ def test_the_page_is_built(app, recommender):
     assert isinstance(page, gr.Blocks)
     labels = [getattr(block, "label", None) for block in page.blocks.values()]
     assert {"age", "age_range", "gender", "Conversation", "Where it led"} <= set(labels)
-    assert {f.api_name for f in page.fns.values()} >= {"say", "undo"}
+    assert {f.api_name for f in page.fns.values()} >= {"say", "undo", "rather"}
 
 
 def test_a_turn_and_its_undo(app, recommender):
     names = ["age_range", "gender"]
-    text, messages, session, items, why = app.respond(recommender, names, "old comedy", [], None, 4.0, "18-24", None)
+    text, messages, session, items, why, _ = app.respond(recommender, names, "old comedy", [], None, 4.0, "18-24", None)
     assert text == ""
     assert [m["role"] for m in messages] == ["user", "assistant"]
     assert session.user == {"age_range": "18-24"}
@@ -40,16 +41,30 @@ def test_a_turn_and_its_undo(app, recommender):
     assert items["title"][0] in messages[-1]["content"]
     assert "llm" in why
     first = items
-    _, messages, session, items, _ = app.respond(recommender, names, "newer", messages, session, 4, None, None)
+    _, messages, session, items, *_ = app.respond(recommender, names, "newer", messages, session, 4, None, None)
     assert len(messages) == 4
     assert not set(items["title"]) & set(first["title"])
-    messages, items, why = app.undo(recommender, messages, session)
+    messages, items, why, _ = app.undo(recommender, messages, session)
     assert len(messages) == 2
     assert items.equals(first)
-    messages, items, why = app.undo(recommender, messages, session)
+    messages, items, why, _ = app.undo(recommender, messages, session)
     assert (messages, len(items), why) == ([], 0, "")
     with pytest.raises(gr.Error, match="no turn to undo"):
         app.undo(recommender, messages, session)
+
+
+def test_words_can_be_taken_otherwise(app, recommender):
+    hears_sides(recommender, OLD_OR_NEW)
+    _, messages, session, _, _, offered = app.respond(recommender, [], "the Coke one", [], None, 4)
+    assert offered.choices == [("newer", 0)] and offered.visible
+    messages, items, _, offered = app.rather(recommender, messages, session, 0)
+    assert session.turns[-1].heard == (NEWER,)
+    assert [m["role"] for m in messages] == ["user", "assistant"]
+    assert items["title"][0] in messages[-1]["content"]
+    assert offered.choices == [("older", 0)]
+    with pytest.raises(gr.Error, match="no words"):
+        app.rather(recommender, [], None, 0)
+    assert not app.senses(None).visible
 
 
 def test_a_bad_turn_is_told(app, recommender):
