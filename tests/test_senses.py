@@ -178,3 +178,53 @@ def test_an_interruption_loses_nothing(recommender, monkeypatch):
         session.rather(NEWER)
     assert session.turns == [turn] and session._anchor == shown(turn)[2]
     assert session.rather(NEWER).heard == (NEWER,)
+
+
+class TestWhenNothingIsHeard:
+    """The likeliest movement is made rather than none, and the others are offered."""
+
+    UNSURE = ([[0.0, 2.0, 0.5], [-9.0, 9.0, -9.0]],)  # not moving is likelier than newer, and that than older
+
+    def test_the_likeliest_movement_is_made(self, recommender):
+        hears_sides(recommender, *self.UNSURE)
+        session = recommender.session(history=["4"])
+        turn = session.say("fewer cobwebs please")
+        read = session._said[-1].read
+        assert not any(read.moves)
+        axes = torch.zeros(1, 2)
+        axes[0, 0] = 0.3
+        with torch.no_grad():
+            place = read.position + recommender.bundle.head.along(axes)[0].numpy()
+        np.testing.assert_allclose(turn.position, place / np.linalg.norm(place), atol=1e-5)
+        assert (turn.heard, turn.otherwise) == ((NEWER,), (OLDER,))
+        assert 0.1 < turn.heard[0].odds < 0.5
+
+    def guessed(self, recommender, **session):
+        turn = recommender.session(**session).say("fewer cobwebs please")
+        return NEWER in turn.heard
+
+    def test_not_where_it_is_unlikely(self, recommender):
+        hears_sides(recommender, [[0.0, 4.0, 0.5], [-9.0, 9.0, -9.0]])
+        assert not self.guessed(recommender, history=["4"])
+
+    def test_not_where_a_category_is_heard(self, recommender):
+        hears_sides(recommender, *self.UNSURE, asked=[HORROR])
+        assert not self.guessed(recommender, history=["4"])
+        hears_sides(recommender, *self.UNSURE, without=[HORROR])
+        assert not self.guessed(recommender, history=["4"])
+
+    def test_not_from_nowhere(self, recommender):
+        hears_sides(recommender, *self.UNSURE)
+        assert not self.guessed(recommender)
+        assert self.guessed(recommender, user={"age": 25.0})
+
+    def test_not_on_the_way_back(self, recommender):
+        hears_sides(recommender, *self.UNSURE)
+        session = recommender.session(history=["4"])
+        first = session.say("a film")
+        session.say("another")
+        with torch.no_grad():
+            recommender.bundle.head.intent.returns.bias.copy_(torch.tensor([30.0, -30.0]))
+        back = session.say("go back")
+        np.testing.assert_allclose(back.position, first.position, atol=1e-5)
+        assert back.heard == ()
