@@ -99,8 +99,8 @@ class Session:
 
         A category that was asked for is kept to while other things change, where enough items have it; whoever asks for
         more of the same again is led twice as far. Where nothing is heard in the words, the likeliest movement is made.
-        Words may name items of the catalogue: "like X" starts from X, which is not shown; "by Y" shows only what Y made,
-        as long as something of it is left to show; "nothing by Y" keeps that out until it is asked for again.
+        Words may name items of the catalogue: "like X" starts from X, which is not shown; "by Y" shows only what Y
+        made, as long as something of it is left to show; "nothing by Y" keeps that out until it is asked for again.
 
         Args:
             text: What the person says, at most 2,000 characters.

@@ -11,32 +11,38 @@ from talkwalk.eval.judge import Values
 from talkwalk.eval.unseen import TRAINED
 from talkwalk.projection.validation import Movement
 
+STEERS = ("direction", "steering_precision")
+
 
 def oracle_shares(
     ours: Mapping[str, Values], oracle: Mapping[str, Values], *, k: int, seed: int
 ) -> dict[str, Interval]:
-    """R@k, direction and both precisions as shares of the oracle's on the same turns (docs/metrics.md)."""
+    """R@k, direction and both precisions as shares of the oracle's on the same turns (docs/metrics.md).
+
+    What a steer reaches once it was corrected is told as a share of what the oracle, which hears right, reaches.
+    """
     shares: dict[str, Interval] = {}
+    named = (f"r{k}", f"wish_r{k}", *STEERS, *(f"{name}/corrected" for name in STEERS))
     for tail in ("", f"/{TRAINED}"):
-        for name in (f"r{k}", f"wish_r{k}", "direction", "steering_precision"):
-            both = _on_both(ours, oracle, f"{name}{tail}")
+        for name in named:
+            both = _on_both(ours, oracle, f"{name}{tail}", f"{name.removesuffix('/corrected')}{tail}")
             if both is not None and both[1].any():
                 shares[f"share_of_oracle/{name}{tail}"] = bootstrap(_Ratio(*both), len(both[0]), seed=seed)
-        on, off = (_on_both(ours, oracle, f"{side}_axis{tail}") for side in ("on", "off"))
+        on, off = (_on_both(ours, oracle, *[f"{side}_axis{tail}"] * 2) for side in ("on", "off"))
         if on is not None and off is not None:
             shares[f"share_of_oracle/precision{tail}"] = bootstrap(_PrecisionShare(on, off), len(on[0]), seed=seed)
     return shares
 
 
 def _on_both(
-    ours: Mapping[str, Values], oracle: Mapping[str, Values], name: str
+    ours: Mapping[str, Values], oracle: Mapping[str, Values], name: str, best: str
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """A figure of the units that both have; None where there are none."""
-    keys = [key for key in ours.get(name, {}) if key in oracle.get(name, {})]
+    """Our figure `name` and the oracle's `best` of the units that both have; None where there are none."""
+    mine, theirs = ours.get(name, {}), oracle.get(best, {})
+    keys = [key for key in mine if key in theirs]
     if not keys:
         return None
-    mine, theirs = (np.array([side[name][key] for key in keys]) for side in (ours, oracle))
-    return mine, theirs
+    return np.array([mine[key] for key in keys]), np.array([theirs[key] for key in keys])
 
 
 class _PrecisionShare:

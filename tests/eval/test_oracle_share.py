@@ -32,6 +32,15 @@ def test_only_turns_that_both_have_count(both):
     assert share.low < share.value < share.high
 
 
+def test_a_corrected_steer_is_a_share_of_what_the_oracle_reaches_at_once(both):
+    ours, oracle = both
+    corrected = {f"direction/corrected{tail}": ours["direction"] for tail in ("", f"/{TRAINED}")}
+    told = {**oracle, f"direction/{TRAINED}": oracle["direction"]}
+    shares = oracle_shares(corrected, told, k=10, seed=0)
+    plain = oracle_shares(ours, oracle, k=10, seed=0)["share_of_oracle/direction"]
+    assert shares == {f"share_of_oracle/{name}": plain for name in corrected}
+
+
 def test_precision_is_the_ratio_of_mean_movements(both):
     keys = [f"turn {i}" for i in range(10, 40)]
     on, off = (
