@@ -7,6 +7,7 @@ import numpy as np
 from talkwalk.contrastive.space import Space
 from talkwalk.engine.senses import Sense
 from talkwalk.eval.judge import Judge, Values
+from talkwalk.eval.oracle_share import STEERS
 from talkwalk.eval.rivals.text_tower import encoded_items
 from talkwalk.eval.sessions import check_ids
 from talkwalk.eval.system import Answer, System
@@ -17,7 +18,7 @@ from talkwalk.projection.validation import blocked_items, top_items
 
 PLACE = 1  # of this part's draws
 OFFERED = 2  # other senses that a person looks at
-CORRECTED = ("direction/corrected", "steering_precision/corrected")
+CORRECTED = tuple(f"{name}/corrected" for name in STEERS)
 
 
 def draw_cases(world: World, wordings: str) -> list[Case]:
