@@ -36,7 +36,6 @@ from talkwalk.schema import Row
 
 LISTENERS = 32  # sessions whose words are waited for at the same time
 AT_HOME = 1 / 3  # share of the nearest items that must have a category for a place to be at home in it
-GUESS = 0.1  # odds from which on the likeliest movement is made, where nothing is heard in the words
 NO_LESS = 0.75  # of the movement before; "a touch newer" after "newer" wants less, and does not insist
 
 
@@ -290,7 +289,10 @@ class Recommender:
             sense: What they were meant to ask for.
             start: Where they were said, (dim,); zeros for nowhere, which leaves the place that was read.
         """
-        moves = self._along_axis(sense, read)
+        moves = tuple(
+            float(sense.value) * far if sense.attribute == attribute.name else 0.0
+            for attribute, far in zip(self.catalog.schema.ordered, read.far, strict=True)
+        )
         place = start if start.any() else read.position
         place = place + self.bundle.head.along(as_batch(np.array(moves)))[0].numpy()
         named = [(sense.attribute, sense.value)] if isinstance(sense.value, str) else []
@@ -298,27 +300,6 @@ class Recommender:
             position=place / np.linalg.norm(place), moves=moves, returns=None, within=[],
             asked=named if sense.wanted else [], without=[] if sense.wanted else named,
         )  # fmt: skip
-
-    @torch.inference_mode()
-    def guessed(self, read: Reading) -> Reading:
-        """The reading; where nothing was heard in the words, moved along what they most likely ask for.
-
-        Doing nothing is sure to be wrong for whoever asked for something; those who did not ask leave no likely sense.
-        """
-        silent = not (any(read.moves) or read.asked or read.without or read.within or read.spread)
-        likely = next((sense for sense in read.senses if isinstance(sense.value, int)), None)
-        if not silent or read.returns is not None or likely is None or likely.odds < GUESS:
-            return read
-        moves = self._along_axis(likely, read)
-        place = read.position + self.bundle.head.along(as_batch(np.array(moves)))[0].numpy()
-        return read._replace(position=place / np.linalg.norm(place), moves=moves)
-
-    def _along_axis(self, sense: Sense, read: Reading) -> tuple[float, ...]:
-        """Movement along every axis, had the words asked for one sense."""
-        return tuple(
-            float(sense.value) * far if sense.attribute == attribute.name else 0.0
-            for attribute, far in zip(self.catalog.schema.ordered, read.far, strict=True)
-        )
 
     @torch.inference_mode()
     def further(self, read: Reading, before: Sequence[float]) -> Reading:

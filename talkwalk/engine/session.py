@@ -98,9 +98,9 @@ class Session:
         """Answer one turn.
 
         A category that was asked for is kept to while other things change, where enough items have it; whoever asks for
-        more of the same again is led twice as far. Where nothing is heard in the words, the likeliest movement is made.
-        Words may name items of the catalogue: "like X" starts from X, which is not shown; "by Y" shows only what Y
-        made, as long as something of it is left to show; "nothing by Y" keeps that out until it is asked for again.
+        more of the same again is led twice as far. Words may name items of the catalogue: "like X" starts from X, which
+        is not shown; "by Y" shows only what Y made, as long as something of it is left to show; "nothing by Y" keeps
+        that out until it is asked for again.
 
         Args:
             text: What the person says, at most 2,000 characters.
@@ -132,9 +132,8 @@ class Session:
         with rec.reading():  # items come and go between turns, and while the language model reads
             anchors, named = self._start(text)
             read = rec.project(np.concatenate([state, heard]), anchors)
-            meant = rec.guessed(read) if anchors[CURRENT].any() and not named else read
             clock.lap("projection")
-            return self._answer(ask, meant, read, anchors[CURRENT], named, admitted, built.first, clock)
+            return self._answer(ask, read, read, anchors[CURRENT], named, admitted, built.first, clock)
 
     def rather(self, sense: Sense) -> Turn:
         """Answer the last words anew, as if they had asked for just one thing; the turn so far is forgotten.
