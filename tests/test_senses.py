@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from talkwalk import Sense
+from talkwalk.contrastive.validation import axis_vectors
 from talkwalk.engine.senses import LIKELY, followed, senses_of
 from talkwalk.projection.projection_head import CURRENT, SLOTS, UNSAID
 from talkwalk.projection.spreads import LEVELS
@@ -36,6 +37,14 @@ def hears_sides(recommender, logits, asked=(), without=()):
             for name in some:
                 intent.named.bias[shift + names.index(name)] = -UNSAID
         intent.spread.said.bias.copy_(torch.tensor([30.0 if level == 0 else -30.0 for level in LEVELS]))
+    recommender.bundle.head.fit_axes(ways(recommender))
+
+
+def ways(recommender):
+    """The true ways along year and rating, (axes, dim)."""
+    space = recommender.bundle.space
+    features = space.schema.featurize(items=recommender.catalog.items).joined()
+    return torch.as_tensor(axis_vectors(space.metadata.encode, features, space.schema))
 
 
 OLD_OR_NEW = [[3.0, 0.0, 2.0], [-9.0, 9.0, -9.0]]  # of year: older, or else newer; of rating nothing
@@ -88,7 +97,8 @@ def test_rather_answers_as_if_the_words_had_been_meant_so(recommender):
     np.testing.assert_allclose(turn.position, place / np.linalg.norm(place), atol=1e-5)
     assert (turn.heard, turn.otherwise, turn.text) == ((NEWER,), (OLDER,), "the Coke one")
     assert session.turns == [turn] and len(turn.items) == 5
-    assert turn.trace["year"] >= first.trace["year"]
+    assert first.position @ ways(recommender)[0].numpy() < start @ ways(recommender)[0].numpy()
+    assert turn.position @ ways(recommender)[0].numpy() > start @ ways(recommender)[0].numpy()
     again = session.rather(turn.otherwise[0])  # and back: nothing of the second answer remains
     assert again.heard == (OLDER,) and session.turns == [again]
 
@@ -135,6 +145,50 @@ def test_a_reaction_before_the_turn_still_counts(recommender):
     start = recommender.item_vector(liked)
     assert turn.position @ start > 0.5
     np.testing.assert_allclose(session._said[-1].start, start)
+
+
+def test_somebody_new_is_answered_from_the_middle_of_the_catalogue(recommender):
+    hears_sides(recommender, OLD_OR_NEW)
+    vectors, way = recommender.encode_items(recommender.catalog.items), ways(recommender)[0].numpy()
+    middle = vectors.mean(axis=0) / np.linalg.norm(vectors.mean(axis=0))
+    session = recommender.session()
+    session.say("the Coke one")
+    newer, older = session.rather(NEWER), session.rather(OLDER)
+    assert newer.position @ way > middle @ way > older.position @ way
+    np.testing.assert_allclose(session.rather(Sense(*HORROR)).position, middle, atol=1e-4)
+
+
+def test_a_misheard_spread_is_forgotten(recommender):
+    hears_sides(recommender, OLD_OR_NEW)
+    with torch.no_grad():
+        recommender.bundle.head.intent.spread.said.bias.copy_(torch.tensor([-30.0] * 4 + [30.0]))
+    session = recommender.session(history=["4"])
+    assert session.say("the Coke one").spread > 0.9
+    assert session.rather(NEWER).spread == 0
+
+
+def test_a_dislike_after_the_turn_still_counts(recommender):
+    hears_sides(recommender, OLD_OR_NEW)
+    session = recommender.session(history=["4"])
+    liked = shown(session.say("a film", k=5))[3]
+    session.react(liked, liked=True)
+    session.say("the Coke one")
+    session.react(liked, liked=False)
+    turn = session.rather(NEWER)
+    assert not np.allclose(session._said[-1].start, recommender.item_vector(liked))
+    assert liked not in shown(turn)
+
+
+def test_a_head_that_does_not_walk_offers_only_categories(recommender):
+    recommender.bundle.head.walks = False
+    hears_sides(recommender, OLD_OR_NEW, asked=[HORROR])
+    session = recommender.session(history=["4"])
+    turn = session.say("the Coke one")
+    assert turn.heard == (Sense(*HORROR),) and turn.otherwise == ()
+    with pytest.raises(ValueError, match="no way along year"):
+        session.rather(NEWER)
+    assert session.turns == [turn]
+    assert session.rather(Sense(*HORROR, wanted=False)).without == (HORROR,)
 
 
 @pytest.mark.parametrize(

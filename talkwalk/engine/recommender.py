@@ -36,6 +36,7 @@ from talkwalk.schema import Row
 
 LISTENERS = 32  # sessions whose words are waited for at the same time
 AT_HOME = 1 / 3  # share of the nearest items that must have a category for a place to be at home in it
+SAMPLE = 1000  # items, at most about, that the middle of a catalogue is taken of
 NO_LESS = 0.75  # of the movement before; "a touch newer" after "newer" wants less, and does not insist
 
 
@@ -277,7 +278,7 @@ class Recommender:
         moving = projected.moves.sides[0].argmax(dim=-1) != SIDES.index(0.0)
         moves = tuple((projected.moves.amounts[0] * moving).tolist())
         far = tuple(self.bundle.head.intent.moves.far(projected.moves.grades)[0].tolist())
-        senses = senses_of(projected, space.schema)
+        senses = senses_of(projected, space.schema, ways=self.bundle.head.walks)
         return Reading(projected.positions[0].numpy(), spread, asked, without, returns, within, moves, far, senses)
 
     @torch.inference_mode()
@@ -287,17 +288,24 @@ class Recommender:
         Args:
             read: What was made of the words.
             sense: What they were meant to ask for.
-            start: Where they were said, (dim,); zeros for nowhere, which leaves the place that was read.
+            start: Where they were said, (dim,); zeros for nowhere, which is taken for the middle of the catalogue.
+
+        Raises:
+            ValueError: If the head knows no way along the sense's attribute.
         """
+        if isinstance(sense.value, int) and not self.bundle.head.walks:
+            raise ValueError(
+                f"this bundle's head goes to absolute places and knows no way along {sense.attribute}: say it in words"
+            )
         moves = tuple(
             float(sense.value) * far if sense.attribute == attribute.name else 0.0
             for attribute, far in zip(self.catalog.schema.ordered, read.far, strict=True)
         )
-        place = start if start.any() else read.position
+        place = start if start.any() else self.middle([self.catalog.ids[:: 1 + len(self.catalog) // SAMPLE]])
         place = place + self.bundle.head.along(as_batch(np.array(moves)))[0].numpy()
         named = [(sense.attribute, sense.value)] if isinstance(sense.value, str) else []
         return read._replace(
-            position=place / np.linalg.norm(place), moves=moves, returns=None, within=[],
+            position=place / np.linalg.norm(place), moves=moves, returns=None, within=[], spread=0.0,
             asked=named if sense.wanted else [], without=[] if sense.wanted else named,
         )  # fmt: skip
 

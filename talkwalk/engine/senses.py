@@ -54,16 +54,17 @@ class Sense:
             raise ValueError(unknown("sense", f"{self.attribute}={self.value}", names))
 
 
-def senses_of(projected: Projected, schema: Schema) -> list[Sense]:
+def senses_of(projected: Projected, schema: Schema, *, ways: bool = True) -> list[Sense]:
     """Everything that words could ask for, the likeliest first.
 
     Args:
         projected: What a head makes of one turn, a batch of one.
         schema: Fitted schema that the head was trained for.
+        ways: Whether the head knows ways along ordered attributes; without, only categories can be asked for.
     """
     senses: list[Sense] = []
     sides = torch.softmax(projected.moves.sides[0], dim=-1).tolist()
-    for attribute, (less, _, more) in zip(schema.ordered, sides, strict=True):
+    for attribute, (less, _, more) in zip(schema.ordered, sides, strict=True) if ways else ():
         for side, odds, words in zip((-1, 1), (less, more), attribute.sides, strict=True):
             senses.append(Sense(attribute.name, side, odds=odds, words=words))
     asked, without = (torch.sigmoid(logits[0]).tolist() for logits in (projected.asked, projected.without))

@@ -144,8 +144,8 @@ class Session:
             sense: What the words were meant to ask for.
 
         Raises:
-            ValueError: If there is no turn, if it was answered elsewhere, or if items cannot be moved so; the session
-                stays as it was.
+            ValueError: If there is no turn, if it was answered elsewhere, if items have no such attribute or category,
+                or if the bundle's head knows no way along it; the session stays as it was.
         """
         rec = self._recommender
         if not isinstance(sense, Sense):
@@ -377,7 +377,7 @@ class Session:
         before, and the history.
         """
         index = self._recommender.index
-        if self._anchor is not None and self._anchor in index:
+        if self._anchor is not None and self._liked.get(self._anchor, True) and self._anchor in index:
             return self._anchor
         answers = (item.id for turn in reversed(self.turns) for item in turn.items)
         stood = chain(answers, reversed(self.history))

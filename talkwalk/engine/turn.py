@@ -43,7 +43,7 @@ class Turn:
         position: Where the conversation stands, unit vector (dim,).
         trace: Signed movement of the answer against the one before (-1 to 1): per ordered attribute in catalogue
             ranks, and per category as "attribute=value" (change of its share of the answer).
-        timings: Seconds per stage: prompt, llm, words, projection, search.
+        timings: Seconds per stage: prompt, llm, words, projection, search; after `Session.rather` the last two.
         schema: Names the attributes in `explain`.
         spread: How far apart the words ask the answers to be, -1 to 1; 0 where they do not say.
         asked: (attribute, value) of the categories that the words ask for.

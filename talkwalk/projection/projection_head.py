@@ -174,6 +174,8 @@ class AbsoluteHead(nn.Module):
         shape: Its sizes.
     """
 
+    walks = False  # it knows no way along an attribute
+
     def __init__(self, shape: HeadShape) -> None:
         super().__init__()
         hidden = shape.hidden
@@ -211,6 +213,7 @@ class AnchoredHead(nn.Module):
         shape: Its sizes.
     """
 
+    walks = True
     axes: Tensor
     inverse: Tensor  # from a vector to how much of every axis it holds, (dim, axes)
 

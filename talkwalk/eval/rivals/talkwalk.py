@@ -59,19 +59,24 @@ class TalkWalk(System):
         turn = session.say(text, k=asked, diversity=dialogue.diversity, exclude=dialogue.named)
         shown = tuple(item.id for item in turn.items)
         self._live = _Live(session, dialogue.user, dialogue.history, dialogue.turns, dialogue.text, shown)
-        if len(shown) < k:
-            shown = (*shown, *self._rest(turn, {*dialogue.seen, *shown}, k))[:k]
-        return Answer(shown, turn.position, turn.heard, turn.otherwise)
+        return self._answer(turn, dialogue, k)
 
     def rather(self, dialogue: Dialogue, sense: Sense, k: int) -> Answer:
-        live = self._live
-        if live is None or (live.text, live.told) != (dialogue.text, dialogue.turns):
+        live, last = self._live, (dialogue.text, dialogue.user, dialogue.history, dialogue.turns)
+        if live is None or (live.text, live.user, live.history, live.told) != last:
             self.answer(dialogue, k)
             live = self._live
         assert live is not None  # there is an answer now
         turn = live.session.rather(sense)
         live.shown = tuple(item.id for item in turn.items)
-        return Answer(live.shown[:k], turn.position, turn.heard, turn.otherwise)
+        return self._answer(turn, dialogue, k)
+
+    def _answer(self, turn: Turn, dialogue: Dialogue, k: int) -> Answer:
+        """The turn's items, and where they are too few everything else by nearness."""
+        shown = tuple(item.id for item in turn.items)
+        if len(shown) < k:
+            shown = (*shown, *self._rest(turn, {*dialogue.seen, *shown}, k))[:k]
+        return Answer(shown, turn.position, turn.heard, turn.otherwise)
 
     def _rest(self, turn: Turn, hidden: set[str], k: int) -> list[str]:
         """Everything else by nearness: first what has all that was asked for or is kept to, last what was refused."""
