@@ -158,6 +158,13 @@ def test_somebody_new_is_answered_from_the_middle_of_the_catalogue(recommender):
     np.testing.assert_allclose(session.rather(Sense(*HORROR)).position, middle, atol=1e-4)
 
 
+def test_an_empty_catalogue_has_no_answer(recommender):
+    hears_sides(recommender, OLD_OR_NEW)
+    recommender.remove_items(list(recommender.catalog.ids))
+    session = recommender.session()
+    assert session.say("the Coke one").items == session.rather(NEWER).items == []
+
+
 def test_a_misheard_spread_is_forgotten(recommender):
     hears_sides(recommender, OLD_OR_NEW)
     with torch.no_grad():
@@ -195,6 +202,7 @@ def test_a_head_that_does_not_walk_offers_only_categories(recommender):
     ("sense", "message"),
     [
         (Sense("year", 0), "must have the value 1"),
+        (Sense("year", 1.0), "must have the value 1"),
         (Sense("year", 1, wanted=False), "wanted=False"),
         (Sense("genre", "Horor"), "genre=Horor"),
         (Sense("decade", 1), "decade=1"),

@@ -44,7 +44,7 @@ class Sense:
         """Raise a ValueError, naming what is wrong, unless items of `schema` can be moved so."""
         ordered = [a.name for a in schema.ordered]
         if self.attribute in ordered:
-            if self.value not in (-1, 1) or not self.wanted:
+            if not isinstance(self.value, int) or self.value not in (-1, 1) or not self.wanted:
                 raise ValueError(
                     f"a sense of {self.attribute} must have the value 1 (more) or -1 (less) and be wanted, "
                     f"got {self.value!r} and wanted={self.wanted}"
