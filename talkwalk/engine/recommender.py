@@ -301,9 +301,10 @@ class Recommender:
             float(sense.value) * far if sense.attribute == attribute.name else 0.0
             for attribute, far in zip(self.catalog.schema.ordered, read.far, strict=True)
         )
-        some = self.catalog.ids[:: 1 + len(self.catalog) // SAMPLE]
-        place = start if start.any() else self.middle([some]) if some else read.position
-        place = place + self.bundle.head.along(as_batch(np.array(moves)))[0].numpy()
+        if not start.any():
+            some = self.catalog.ids[:: 1 + len(self.catalog) // SAMPLE]
+            start = self.middle([some]) if some else read.position
+        place = start + self.bundle.head.along(as_batch(np.array(moves)))[0].numpy()
         named = [(sense.attribute, sense.value)] if isinstance(sense.value, str) else []
         return read._replace(
             position=place / np.linalg.norm(place), moves=moves, returns=None, within=[], spread=0.0,

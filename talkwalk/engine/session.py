@@ -166,7 +166,7 @@ class Session:
                 meant = rec.meant(read, sense, anchors[CURRENT])
                 clock.lap("projection")
                 return self._answer(ask, meant, read, anchors[CURRENT], named, admitted, last.first_shown, clock)
-        except BaseException:
+        except BaseException:  # an interruption too must leave the session as it was
             self._said[before:], self._anchor = [last], liked
             raise
 

@@ -39,12 +39,14 @@ def measure_simulated(system: System, world: World) -> Measured:
         for case in asked:
             answer = system.answer(case.dialogue, world.k)
             answers.append(answer.ids)
-            corrected.append(corrected_ids(system, case, answer, world.k) if system.offers else answer.ids)
+            if system.offers:
+                corrected.append(corrected_ids(system, case, answer, world.k))
         for ids in (*answers, *corrected):
             check_ids(system, ids, world.catalog, world.k)
         figures |= judged(world, asked, answers, wordings)
-        again = judged(world, asked, corrected, wordings, "/corrected") if system.offers else {}
-        figures |= {name: again[name] for name in again if name.startswith(CORRECTED)}
+        if system.offers:
+            again = judged(world, asked, corrected, wordings, "/corrected")
+            figures |= {name: again[name] for name in again if name.startswith(CORRECTED)}
     return Measured(figures)
 
 

@@ -38,8 +38,10 @@ class TalkWalk(System):
         name: As the report prints it.
     """
 
+    offers = True
+
     def __init__(self, open_recommender: Callable[[Catalog], Recommender], name: str = "talkwalk") -> None:
-        self.name, self._open, self.offers = name, open_recommender, True
+        self.name, self._open = name, open_recommender
         self._live: _Live | None = None
 
     def fit(self, catalog: Catalog) -> None:
