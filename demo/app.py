@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from talkwalk import Recommender, Session, Turn
+from talkwalk.engine.senses import SURE
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported: nothing leaves this machine
 import gradio as gr
@@ -38,7 +39,8 @@ def table(rec: Recommender, turn: Turn | None) -> pd.DataFrame:
 def senses(turn: Turn | None) -> gr.Radio:
     """What the last words may have meant instead, to choose from; hidden where there is nothing."""
     offered = [] if turn is None else [(sense.words, n) for n, sense in enumerate(turn.otherwise[:OFFERED])]
-    return gr.Radio(offered, value=None, visible=bool(offered))
+    label = "Or did you mean" if turn is None or turn.sure >= SURE else "Not sure I got that: did you mean"
+    return gr.Radio(offered, value=None, visible=bool(offered), label=label)
 
 
 def why(turn: Turn | None) -> str:

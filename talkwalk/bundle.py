@@ -14,6 +14,7 @@ from talkwalk.files import atomic_folder, read_json
 from talkwalk.model_card import model_card
 from talkwalk.modules import SHORT, load_module, save_module
 from talkwalk.projection.anchor_decoder import AnchorDecoder
+from talkwalk.projection.certainty import AS_IS, Certainty
 from talkwalk.projection.projection_head import AbsoluteHead, AnchoredHead, build_head
 
 FORMAT = 7
@@ -49,6 +50,7 @@ class Bundle:
         configs: Training configs by phase.
         metrics: Figures by phase.
         folder: Where it was loaded from, if it was.
+        certainty: How the head's logits become odds that hold on wordings that it never saw.
     """
 
     space: Space
@@ -60,6 +62,7 @@ class Bundle:
     configs: dict[str, Any]
     metrics: dict[str, Any]
     folder: Path | None = None
+    certainty: Certainty = AS_IS
 
     def save(
         self, folder: str | Path, *, descriptions: Path | None = None, license: str = "apache-2.0", name: str = ""
@@ -87,6 +90,7 @@ class Bundle:
             settings = {
                 "format": FORMAT,
                 "head": self.head_shape,
+                "certainty": self.certainty._asdict(),
                 "llm": {
                     "name": self.llm.name,
                     "revision": self.llm.revision,
@@ -140,7 +144,8 @@ class Bundle:
         load_module(decoder, folder / "anchor_decoder.safetensors")
         llm = LanguageModelId(**settings["llm"])
         configs, metrics = settings["configs"], settings["metrics"]
-        return cls(space, head, decoder, shape, llm, settings["catalog"], configs, metrics, folder)
+        certainty = Certainty.of(settings.get("certainty", {}))  # none of before it was learned
+        return cls(space, head, decoder, shape, llm, settings["catalog"], configs, metrics, folder, certainty)
 
 
 def find_bundle(name: str | Path) -> Path:

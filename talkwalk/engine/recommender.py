@@ -278,7 +278,7 @@ class Recommender:
         moving = projected.moves.sides[0].argmax(dim=-1) != SIDES.index(0.0)
         moves = tuple((projected.moves.amounts[0] * moving).tolist())
         far = tuple(self.bundle.head.intent.moves.far(projected.moves.grades)[0].tolist())
-        senses = senses_of(projected, space.schema, ways=self.bundle.head.walks)
+        senses = senses_of(projected, space.schema, self.bundle.certainty, ways=self.bundle.head.walks)
         return Reading(projected.positions[0].numpy(), spread, asked, without, returns, within, moves, far, senses)
 
     @torch.inference_mode()

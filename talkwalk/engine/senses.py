@@ -7,16 +7,17 @@ is right. A person who is offered it needs one touch instead of another sentence
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-import torch
-
+from talkwalk.projection.certainty import AS_IS, Certainty
 from talkwalk.projection.projection_head import Projected
 from talkwalk.projection.steps import Named
 from talkwalk.schema import Schema, unknown
 
 LIKELY = 0.02  # odds from which on words may have been meant so
+SURE = 0.8  # sureness from which on nobody need be asked what they meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,8 @@ class Sense:
         attribute: Name of the attribute.
         value: 1 for more and -1 for less of an ordered attribute; otherwise the name of a category.
         wanted: False for a category that is to be kept out.
-        odds: The head's own, 0 to 1. It is too sure of wordings that it never saw: they put senses in order, and are no
-            promise.
+        odds: How often words that sound so mean it, 0 to 1: the head's odds, calibrated on wordings that it never saw
+            (`Certainty`).
         words: A name for people, such as "older", "Horror" or "no Horror".
     """
 
@@ -54,20 +55,20 @@ class Sense:
             raise ValueError(unknown("sense", f"{self.attribute}={self.value}", names))
 
 
-def senses_of(projected: Projected, schema: Schema, *, ways: bool = True) -> list[Sense]:
+def senses_of(projected: Projected, schema: Schema, certainty: Certainty = AS_IS, *, ways: bool = True) -> list[Sense]:
     """Everything that words could ask for, the likeliest first.
 
     Args:
         projected: What a head makes of one turn, a batch of one.
         schema: Fitted schema that the head was trained for.
+        certainty: How the head's logits become odds.
         ways: Whether the head knows ways along ordered attributes; without, only categories can be asked for.
     """
     senses: list[Sense] = []
-    sides = torch.softmax(projected.moves.sides[0], dim=-1).tolist()
+    sides, asked, without = (each[0].tolist() for each in certainty.odds(projected))
     for attribute, (less, _, more) in zip(schema.ordered, sides, strict=True) if ways else ():
         for side, odds, words in zip((-1, 1), (less, more), attribute.sides, strict=True):
             senses.append(Sense(attribute.name, side, odds=odds, words=words))
-    asked, without = (torch.sigmoid(logits[0]).tolist() for logits in (projected.asked, projected.without))
     for (name, value), wanted, refused in zip(schema.category_values, asked, without, strict=True):
         senses.append(Sense(name, value, odds=wanted, words=value))
         senses.append(Sense(name, value, wanted=False, odds=refused, words=f"no {value}"))
@@ -94,3 +95,13 @@ def followed(
     found = [(sense, heard(sense)) for sense in senses]
     others = [sense for sense, yes in found if not yes and sense.odds >= LIKELY]
     return [sense for sense, yes in found if yes], others
+
+
+def sureness(heard: Sequence[Sense], otherwise: Sequence[Sense]) -> float:
+    """How likely words were taken as they were meant, 0 to 1.
+
+    The odds of the least sure thing that was heard; where nothing was, the odds that nothing else was meant either.
+    """
+    if heard:
+        return min(sense.odds for sense in heard)
+    return math.prod(1.0 - sense.odds for sense in otherwise)

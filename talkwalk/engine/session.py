@@ -12,7 +12,7 @@ import torch
 
 from talkwalk.engine.diversity import STRENGTH
 from talkwalk.engine.said import Ask, Said
-from talkwalk.engine.senses import Sense, followed
+from talkwalk.engine.senses import Sense, followed, sureness
 from talkwalk.engine.trace import movement_trace
 from talkwalk.engine.turn import Item, Turn
 from talkwalk.llm.conversation import Exchange
@@ -196,6 +196,7 @@ class Session:
             ask.text, items, found.position, trace, clock.laps, rec.catalog.schema,
             found.spread, tuple(found.asked), tuple(sorted(allowed.without)), tuple(found.within),
             tuple(i for name in named for i in name.ids), allowed.kept, tuple(heard), tuple(otherwise),
+            sureness(heard, otherwise) if meant is read else 1.0,
         )  # fmt: skip
         answer = rec.prompts.answer(items[0].metadata) if items else "nothing fits"
         said = Said(

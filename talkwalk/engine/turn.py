@@ -54,6 +54,8 @@ class Turn:
             them.
         heard: What the words were taken to ask for, the surest first: movements along ordered attributes, categories.
         otherwise: What they may have asked for instead, the likeliest first, for `Session.rather`.
+        sure: How likely the words were taken as they were meant, 0 to 1, see `senses.sureness`; 1 once the person has
+            said what was meant. Where it is low, ask.
     """
 
     text: str
@@ -70,6 +72,7 @@ class Turn:
     kept: tuple[tuple[str, str], ...] = ()
     heard: tuple[Sense, ...] = ()
     otherwise: tuple[Sense, ...] = ()
+    sure: float = 1.0
 
     @property
     def held(self) -> tuple[tuple[str, str], ...]:

@@ -33,6 +33,7 @@ from talkwalk.projection import losses
 from talkwalk.projection.anchor_decoder import AnchorDecoder
 from talkwalk.projection.anchor_swap import AnchorSwaps, Swap
 from talkwalk.projection.batches import Batch, batches
+from talkwalk.projection.certainty import calibrate
 from talkwalk.projection.introductions import introductions
 from talkwalk.projection.margins import draw_lines
 from talkwalk.projection.projection_head import CURRENT, AbsoluteHead, AnchoredHead, build_head
@@ -348,6 +349,7 @@ def write_bundle(
             "projection": asdict(settings),
         },
         metrics={"contrastive": read_json(space_folder / "contrastive_metrics.json"), "projection": result},
+        certainty=calibrate(head, material.tests[LINES_BY]),
     )
     bundle.save(
         Path(config.out) / "bundle",
