@@ -24,7 +24,8 @@ from talkwalk.projection.validation import Movement
 ORACLE = "oracle"
 NOT_APPLICABLE = "n/a"
 LATENCY = "latency"
-LOWER = ("turns_to_satisfaction", "off_axis", "refused", LATENCY)  # figures of which less is better
+# figures of which less is better
+LOWER = ("turns_to_satisfaction", "off_axis", "refused", "sureness/too_sure", "sureness/unsure", LATENCY)
 ASIDE = ("shuffled", "without_steering", "random_speaker", "auc", "unsaid")  # figures that stand beside another one
 ASKED = (
     "intensity",

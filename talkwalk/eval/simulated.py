@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from talkwalk.contrastive.space import Space
-from talkwalk.engine.senses import Sense
+from talkwalk.engine.senses import SURE, Sense
 from talkwalk.eval.judge import Judge, Values
 from talkwalk.eval.oracle_share import STEERS
 from talkwalk.eval.rivals.text_tower import encoded_items
@@ -35,10 +35,12 @@ def measure_simulated(system: System, world: World) -> Measured:
     for wordings in world.words().words:
         asked = draw_cases(world, wordings)
         answers: list[tuple[str, ...]] = []
+        first: list[Answer] = []
         corrected: list[tuple[str, ...]] = []
         for case in asked:
             answer = system.answer(case.dialogue, world.k)
             answers.append(answer.ids)
+            first.append(answer)
             if system.offers:
                 corrected.append(corrected_ids(system, case, answer, world.k))
         for ids in (*answers, *corrected):
@@ -47,6 +49,8 @@ def measure_simulated(system: System, world: World) -> Measured:
         if system.offers:
             again = judged(world, asked, corrected, wordings, "/corrected")
             figures |= {name: again[name] for name in again if name.startswith(CORRECTED)}
+            tail = "" if wordings == UNSEEN else f"/{wordings}"
+            figures |= {name + tail: values for name, values in sure_figures(asked, first).items()}
     return Measured(figures)
 
 
@@ -59,10 +63,40 @@ def corrected_ids(system: System, case: Case, answer: Answer, k: int) -> tuple[s
     """
     if case.step.kind is not StepKind.DIRECTION:
         return answer.ids
-    meant = Sense(str(case.step.subject), int(case.step.value or 0))
+    meant = meant_by(case)
     if meant in answer.heard or meant not in answer.otherwise[:OFFERED]:
         return answer.ids
     return system.rather(case.dialogue, meant, k).ids
+
+
+def sure_figures(asked: list[Case], answers: list[Answer]) -> dict[str, Values]:
+    """Whether a system knows when it may have misheard a steer along an ordered attribute.
+
+    Protocol: a steer was heard right where what was meant is among what was heard, and is unsure below `SURE`.
+
+    - `sureness/too_sure`: mean of sureness - (1 if heard right), -1 to 1; 0 is honest.
+    - `sureness/unsure`: share of the steers that are unsure: how often an application would ask back.
+    - `sureness/misheard_unsure`: share of the misheard steers that are: how many of the mistakes it would find.
+
+    Values by case; none where a system does not say how sure it is.
+    """
+    too_sure: Values = {}
+    unsure: Values = {}
+    found: Values = {}
+    for case, answer in zip(asked, answers, strict=True):
+        if case.step.kind is StepKind.DIRECTION and answer.sure is not None:
+            right = meant_by(case) in answer.heard
+            too_sure[case.key] = answer.sure - right
+            unsure[case.key] = float(answer.sure < SURE)
+            if not right:
+                found[case.key] = unsure[case.key]
+    named = {"sureness/too_sure": too_sure, "sureness/unsure": unsure, "sureness/misheard_unsure": found}
+    return {name: values for name, values in named.items() if values}
+
+
+def meant_by(case: Case) -> Sense:
+    """What a steer along an ordered attribute asks for."""
+    return Sense(str(case.step.subject), int(case.step.value or 0))
 
 
 def judged(

@@ -101,12 +101,14 @@ class Answer(NamedTuple):
         position: Where the conversation stands, unit vector (dim,) in the space of `System.vectors`; None without one.
         heard: What it took the words to ask for, where it says so.
         otherwise: What else they may have been meant to ask for, the likeliest first, where it offers that.
+        sure: How likely it is that the words were taken as they were meant, 0 to 1, where it says so.
     """
 
     ids: tuple[str, ...]
     position: np.ndarray | None = None
     heard: tuple[Sense, ...] = ()
     otherwise: tuple[Sense, ...] = ()
+    sure: float | None = None
 
 
 class System(Protocol):

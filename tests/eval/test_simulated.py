@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from talkwalk.engine.senses import Sense
-from talkwalk.eval.simulated import OFFERED, corrected_ids
+from talkwalk.engine.senses import SURE, Sense
+from talkwalk.eval.simulated import OFFERED, corrected_ids, sure_figures
 from talkwalk.eval.system import Answer, Dialogue, System
 from talkwalk.eval.unseen import Case
 from talkwalk.projection.steps import Step, StepKind
@@ -61,3 +61,17 @@ def test_only_steers_along_an_attribute_are_corrected():
     case = case_of(StepKind.SWITCH, "genre", "Horror")
     assert corrected_ids(system, case, system.answer(case.dialogue, 1), 1) == ("1",)
     assert OFFERED == 2
+
+
+def test_a_system_that_says_how_sure_it_is_is_held_to_it():
+    cases = [case_of()._replace(key=str(i)) for i in range(4)] + [case_of(StepKind.SWITCH, "genre", "Horror")]
+    right, wrong = Answer(("1",), None, (NEWER,), (), 0.9), Answer(("1",), None, (OLDER,), (NEWER,), 0.9)
+    unsure = [answer._replace(sure=SURE - 0.1) for answer in (right, wrong)]
+    figures = sure_figures(cases, [right, wrong, *unsure, wrong])
+    assert figures["sureness/too_sure"] == pytest.approx({"0": -0.1, "1": 0.9, "2": -0.3, "3": 0.7})
+    assert figures["sureness/unsure"] == {"0": 0.0, "1": 0.0, "2": 1.0, "3": 1.0}
+    assert figures["sureness/misheard_unsure"] == {"1": 0.0, "3": 1.0}
+
+
+def test_a_system_that_does_not_say_how_sure_it_is_has_no_such_figures():
+    assert sure_figures([case_of()], [Answer(("1",), None, (NEWER,))]) == {}

@@ -78,7 +78,7 @@ class TalkWalk(System):
         shown = tuple(item.id for item in turn.items)
         if len(shown) < k:
             shown = (*shown, *self._rest(turn, {*dialogue.seen, *shown}, k))[:k]
-        return Answer(shown, turn.position, turn.heard, turn.otherwise)
+        return Answer(shown, turn.position, turn.heard, turn.otherwise, turn.sure)
 
     def _rest(self, turn: Turn, hidden: set[str], k: int) -> list[str]:
         """Everything else by nearness: first what has all that was asked for or is kept to, last what was refused."""
