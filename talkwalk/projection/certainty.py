@@ -66,8 +66,17 @@ class Certainty(NamedTuple):
 
     @classmethod
     def of(cls, settings: Mapping[str, Sequence[float]]) -> Certainty:
-        """From what a bundle's config holds."""
-        return cls(**{name: Scale(*numbers) for name, numbers in settings.items()})
+        """From what a bundle's config holds.
+
+        Raises:
+            ValueError: If that is no scale and offset for each kind of logit.
+        """
+        try:
+            return cls(**{name: Scale(*map(float, numbers)) for name, numbers in settings.items()})
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"certainty must hold two numbers for each of {', '.join(cls._fields)}, got {settings!r}"
+            ) from error
 
 
 AS_IS = Certainty()  # the head's own odds
