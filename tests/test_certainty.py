@@ -96,7 +96,9 @@ def test_a_bundle_from_before_has_the_heads_own_odds(bundle, tmp_path):
     assert Bundle.load(tmp_path / "bundle").certainty == Certainty()
 
 
-@pytest.mark.parametrize("wrong", [{"side": [1, 0]}, {"sides": [1, 0, 2]}, {"sides": 1}, {"sides": ["a", 0]}])
+@pytest.mark.parametrize(
+    "wrong", [{"side": [1, 0]}, {"sides": [1, 0, 2]}, {"sides": 1}, {"sides": ["a", 0]}, None, [1, 0]]
+)
 def test_a_damaged_certainty_names_itself(wrong):
     with pytest.raises(ValueError, match="two numbers for each of sides, asked, without"):
         Certainty.of(wrong)

@@ -34,23 +34,20 @@ def measure_simulated(system: System, world: World) -> Measured:
     figures: dict[str, Values] = {}
     for wordings in world.words().words:
         asked = draw_cases(world, wordings)
-        answers: list[tuple[str, ...]] = []
-        first: list[Answer] = []
+        answers: list[Answer] = []
         corrected: list[tuple[str, ...]] = []
         for case in asked:
-            answer = system.answer(case.dialogue, world.k)
-            answers.append(answer.ids)
-            first.append(answer)
+            answers.append(system.answer(case.dialogue, world.k))
             if system.offers:
-                corrected.append(corrected_ids(system, case, answer, world.k))
-        for ids in (*answers, *corrected):
+                corrected.append(corrected_ids(system, case, answers[-1], world.k))
+        first = [answer.ids for answer in answers]
+        for ids in (*first, *corrected):
             check_ids(system, ids, world.catalog, world.k)
-        figures |= judged(world, asked, answers, wordings)
+        figures |= judged(world, asked, first, wordings)
         if system.offers:
             again = judged(world, asked, corrected, wordings, "/corrected")
             figures |= {name: again[name] for name in again if name.startswith(CORRECTED)}
-            tail = "" if wordings == UNSEEN else f"/{wordings}"
-            figures |= {name + tail: values for name, values in sure_figures(asked, first).items()}
+            figures |= said_in(wordings, sure_figures(asked, answers))
     return Measured(figures)
 
 
@@ -104,8 +101,13 @@ def judged(
 ) -> dict[str, Values]:
     """Figures by name; those in trained wordings say so, after a tail of their own."""
     judge = Judge(world.catalog, step=world.words().walks.step, k=world.k)
+    return said_in(wordings, judge.values(asked, answers), tail)
+
+
+def said_in(wordings: str, figures: dict[str, Values], tail: str = "") -> dict[str, Values]:
+    """Figures under the names that they have in one kind of wordings, see `judged`."""
     tail += "" if wordings == UNSEEN else f"/{wordings}"
-    return {name + tail: values for name, values in judge.values(asked, answers).items()}
+    return {name + tail: values for name, values in figures.items()}
 
 
 def measure_oracle(space: Space, world: World) -> Measured:

@@ -19,7 +19,7 @@ from talkwalk.projection.projection_head import AbsoluteHead, AnchoredHead, Proj
 from talkwalk.projection.turns import TurnTable
 
 STEPS = 100  # of L-BFGS, far more than two numbers need
-STILL = torch.tensor([float(side == 0) for side in SIDES])
+NO_MOVEMENT = torch.tensor(SIDES) == 0  # the side that an offset is added to
 
 
 class Scale(NamedTuple):
@@ -59,7 +59,7 @@ class Certainty(NamedTuple):
     def odds(self, projected: Projected) -> Odds:
         """Odds of what a head makes of some turns."""
         return Odds(
-            torch.softmax(_sides(projected.moves.sides, self.sides), dim=-1),
+            torch.softmax(_scaled(projected.moves.sides, self.sides, NO_MOVEMENT), dim=-1),
             torch.sigmoid(_scaled(projected.asked, self.asked)),
             torch.sigmoid(_scaled(projected.without, self.without)),
         )
@@ -73,7 +73,7 @@ class Certainty(NamedTuple):
         """
         try:
             return cls(**{name: Scale(*map(float, numbers)) for name, numbers in settings.items()})
-        except (TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError) as error:
             raise ValueError(
                 f"certainty must hold two numbers for each of {', '.join(cls._fields)}, got {settings!r}"
             ) from error
@@ -89,7 +89,9 @@ def calibrate(head: AbsoluteHead | AnchoredHead, table: TurnTable) -> Certainty:
     side = torch.as_tensor(table.moves).nan_to_num().sign().long() + 1  # an index of `SIDES`
     asked, without = torch.as_tensor(table.asked), torch.as_tensor(table.without)
     return Certainty(
-        _fitted(lambda scale: F.cross_entropy(_sides(read.moves.sides, scale).flatten(0, 1), side.flatten())),
+        _fitted(
+            lambda scale: F.cross_entropy(_scaled(read.moves.sides, scale, NO_MOVEMENT).flatten(0, 1), side.flatten())
+        ),
         _fitted(lambda scale: F.binary_cross_entropy_with_logits(_scaled(read.asked, scale), asked)),
         _fitted(lambda scale: F.binary_cross_entropy_with_logits(_scaled(read.without, scale), without)),
     )
@@ -111,11 +113,7 @@ def _fitted(loss: Callable[[Tensor | Scale], Tensor]) -> Scale:
     return Scale(times, plus) if times > 0 and numbers.isfinite().all() else Scale()
 
 
-def _scaled(logits: Tensor, scale: Tensor | Scale) -> Tensor:
+def _scaled(logits: Tensor, scale: Tensor | Scale, which: Tensor | float = 1.0) -> Tensor:
+    """Scaled logits, with the offset added to those that `which` marks; to all of them by default."""
     times, plus = scale
-    return logits * times + plus
-
-
-def _sides(logits: Tensor, scale: Tensor | Scale) -> Tensor:
-    times, plus = scale
-    return logits * times + plus * STILL
+    return logits * times + plus * which
