@@ -11,6 +11,8 @@ import numpy as np
 import torch
 
 from talkwalk.engine.diversity import STRENGTH
+from talkwalk.engine.named_items import Named as NamedItem
+from talkwalk.engine.pointed_items import OPENING, pointed_at
 from talkwalk.engine.said import Ask, Said
 from talkwalk.engine.senses import Sense, followed, sureness
 from talkwalk.engine.trace import movement_trace
@@ -23,7 +25,6 @@ from talkwalk.projection.steps import Named
 from talkwalk.schema import Row
 
 if TYPE_CHECKING:
-    from talkwalk.engine.named_items import Named as NamedItem
     from talkwalk.engine.recommender import Reading, Recommender
 
 
@@ -100,7 +101,7 @@ class Session:
         A category that was asked for is kept to while other things change, where enough items have it; whoever asks for
         more of the same again is led twice as far. Words may name items of the catalogue: "like X" starts from X, which
         is not shown; "by Y" shows only what Y made, as long as something of it is left to show; "nothing by Y" keeps
-        that out until it is asked for again.
+        that out until it is asked for again. Or they may point at what was shown: "like the second one, but older".
 
         Args:
             text: What the person says, at most 2,000 characters.
@@ -121,10 +122,11 @@ class Session:
         ask = Ask(text, int(k), system, frozenset(exclude), dict(where) if where else None, float(diversity))
         clock = _Clock()
         first = self._said[-1].first_shown if self._said else 0
-        exchanges = [*(s.exchange for s in self._said), Exchange(text, system=system)]
+        told = self._pointed(text)[0]
+        exchanges = [*(s.exchange for s in self._said), Exchange(told, system=system)]
         built = rec.prompts.build(self._opening, exchanges, first=first)
         clock.lap("prompt")
-        hearing = rec.hear(all_said(text, system))  # beside the language model
+        hearing = rec.hear(all_said(told, system))  # beside the language model
         state = self._reader.read(built.prompt)
         clock.lap("llm")
         heard = hearing.result()
@@ -171,11 +173,21 @@ class Session:
             raise
 
     def _start(self, text: str) -> tuple[np.ndarray, list[NamedItem]]:
-        """Where words are said, (slots, dim), and the items that they name, from which the turn starts."""
-        anchors, named = self._anchors(), self._recommender.named(text)
+        """Where words are said, (slots, dim), and the items that they name or point at, from which the turn starts."""
+        anchors, named = self._anchors(), [*self._pointed(text)[1], *self._recommender.named(text)]
         if named:
             anchors[CURRENT] = self._recommender.middle([name.ids for name in named])
         return anchors, named
+
+    def _pointed(self, text: str) -> tuple[str, list[NamedItem]]:
+        """The words as they are read, and the items shown before that they point at."""
+        rec, turns = self._recommender, self.turns
+        found = pointed_at(text, len(turns[-1].items) if turns else 0, rec.catalog.schema.noun)
+        opening = next((turn.items for turn in turns if turn.items), [])
+        ids = [(opening[0] if place == OPENING else turns[-1].items[place]).id for place in found.places]
+        if not all(i in rec.index for i in ids):  # removed since
+            return text, []
+        return found.text, [NamedItem(text, made_by=False, attribute="", ids=[i]) for i in ids]
 
     def _answer(
         self, ask: Ask, meant: Reading, read: Reading, start: np.ndarray, named: Sequence[NamedItem],
@@ -200,7 +212,8 @@ class Session:
         )  # fmt: skip
         answer = rec.prompts.answer(items[0].metadata) if items else "nothing fits"
         said = Said(
-            exchange=Exchange(ask.text, answer, ask.system), turn=turn, start=start, first_shown=first_shown,
+            exchange=Exchange(self._pointed(ask.text)[0], answer, ask.system), turn=turn, start=start,
+            first_shown=first_shown,
             stands=len(self._said) if earlier is None else self._said[earlier].stands, reacted=self._anchor,
             without=allowed.without, unwanted=allowed.unwanted, titles=allowed.titles, by=allowed.by,
             moves=found.moves, ask=ask, read=read,

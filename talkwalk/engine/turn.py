@@ -49,7 +49,8 @@ class Turn:
         asked: (attribute, value) of the categories that the words ask for.
         without: The same of those that are kept out, because the person refused them.
         within: (attribute, range) of the ranges that the words ask for, such as ("year", "1970-1979").
-        named: Ids of the items that the words name, by title or by who made them; the turn starts from them.
+        named: Ids of the items that the words name, by title, by who made them or by their place in the last answer;
+            the turn starts from them.
         kept: (attribute, value) of the categories that were asked for before and are kept to, where enough items have
             them.
         heard: What the words were taken to ask for, the surest first: movements along ordered attributes, categories.

@@ -1,0 +1,104 @@
+"""Items that words point at: "like the second one, but older", "number 3, only shorter"."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from talkwalk.engine.named_items import REFUSES
+
+_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
+_NUMBERS = "one two three four five six seven eight nine ten".split()
+_ENDINGS = ("st", "nd", "rd", "th")
+PLACES = {
+    **{word: place for place, word in enumerate(_ORDINALS, 1)},
+    **{f"{place}{_ENDINGS[min(place, 4) - 1]}": place for place in range(1, 11)},
+    **{word: place for place, word in enumerate(_NUMBERS, 1)},
+    **{str(place): place for place in range(1, 11)},
+}
+CUES = r"(?:like|liked|love|loved|prefer|enjoyed|than|similar to|close to|closer to)"
+NOUNS = "one|ones|item|thing|result|pick|suggestion|recommendation|film|movie|track|song|game|product"
+LISTED = r"(?:of|from|in|on) (?:these|those|them|(?:the|your|that|this) list)"
+GOES_ON = re.compile(r"[\s,;:.-]*(?:but|only|just|with|without|though|yet)\b", re.IGNORECASE)
+PICKS = re.compile(r"[\s,]*(?:more\b.*|please|pls|again)?[\s.!?]*", re.IGNORECASE)  # behind what stands before all else
+END = r"(?=$|\s*[,.;:!?()]|\s+-|\s+(?:but|only|just|and|or|with|without|though|yet|please|pls|instead)\b)"
+
+
+class Pointed(NamedTuple):
+    """What is left of words that point at items, and which they point at.
+
+    Attributes:
+        text: The words, with "this one" or "these" where they point; as they were if they do not.
+        places: Of the last answer, from 0; `OPENING` for the first item of the conversation.
+    """
+
+    text: str
+    places: tuple[int, ...] = ()
+
+
+OPENING = -1
+
+
+class _Match(NamedTuple):
+    start: int
+    end: int
+    place: int
+
+
+def pointed_at(text: str, shown: int, noun: str = "item") -> Pointed:
+    """The places of an answer that words point at, after "like", "than", "I liked" and the like, or before all else.
+
+    "The first one" alone is left to the language model, which has learned to go back there; with more behind it ("like
+    the first one, but older") it is the opening of the conversation. "Number one" and "the first of these" are places
+    of the last answer.
+
+    Args:
+        text: The words.
+        shown: Number of items in the last answer.
+        noun: What an item is called in the domain.
+    """
+    found: list[_Match] = []
+    if not shown:
+        return Pointed(text)
+    for match in _pattern(noun).finditer(text):
+        joined = found and re.fullmatch(r"(?:,| and| or|, and|, or)\s*", text[found[-1].end : match.start()], re.I)
+        if joined or _is_meant(text[: match.start()], text[match.end() :]):
+            place = _place(match, text[match.end() :])
+            if place is not None and place < shown:
+                found.append(_Match(match.start(), match.end(), place))
+                continue
+        if found:  # "like the second one" and only later "the third act"
+            break
+    if not found:
+        return Pointed(text)
+    this = "this one" if len(found) == 1 else "these"
+    places = tuple(dict.fromkeys(match.place for match in found))
+    return Pointed(f"{text[: found[0].start]}{this}{text[found[-1].end :]}", places)
+
+
+def _pattern(noun: str) -> re.Pattern[str]:
+    """Ordinals with what is counted behind them, and numbers with "number" before them."""
+    ordinal = "|".join(word for word in PLACES if word in _ORDINALS or word[-2:] in _ENDINGS)
+    number = "|".join(sorted((word for word in PLACES if word in _NUMBERS or word.isdigit()), key=len, reverse=True))
+    counted = rf"the (?P<ordinal>{ordinal})(?: (?:{NOUNS}|{re.escape(noun)}))?(?P<listed> {LISTED})?"
+    return re.compile(rf"(?<![\w'])(?:{counted}|(?:number |no\. ?|nr\. ?|#)(?P<number>{number})){END}", re.IGNORECASE)
+
+
+def _is_meant(before: str, after: str) -> bool:
+    """Whether the words around make what stands between them the place of an item to start from."""
+    if not before.strip():  # "number one, ..." may as well begin a list
+        return bool(GOES_ON.match(after) or PICKS.fullmatch(after))
+    clause = re.split(r"[,.;:!?]", before)[-1].casefold().replace("’", "'")
+    if REFUSES & set(re.findall(r"[\w']+", clause)) or re.search(r"n't\b", clause):
+        return False
+    return re.search(rf"\b{CUES} $", clause) is not None
+
+
+def _place(match: re.Match[str], after: str) -> int | None:
+    """The place that a match names, from 0; None for what only the language model can tell."""
+    if match["number"]:
+        return PLACES[match["number"].casefold()] - 1
+    place = PLACES[match["ordinal"].casefold()] - 1
+    if place or match["listed"]:
+        return place
+    return OPENING if GOES_ON.match(after) else None
