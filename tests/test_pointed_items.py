@@ -23,6 +23,7 @@ from talkwalk.engine.senses import Sense
         ("the fifth one but newer", "this one but newer", (4,)),
         ("similar to the second of these, and newer", "similar to this one, and newer", (1,)),
         ("like the first on the list", "like this one", (0,)),
+        ("like the third film you showed me, but older", "like this one, but older", (2,)),
         ("like number one", "like this one", (0,)),
         ("like the first one, but older", "like this one, but older", (OPENING,)),
         ("the first film, only newer", "this one, only newer", (OPENING,)),

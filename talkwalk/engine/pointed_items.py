@@ -19,6 +19,7 @@ PLACES = {
 CUES = r"(?:like|liked|love|loved|prefer|enjoyed|than|similar to|close to|closer to)"
 NOUNS = "one|ones|item|thing|result|pick|suggestion|recommendation|film|movie|track|song|game|product"
 LISTED = r"(?:of|from|in|on) (?:these|those|them|(?:the|your|that|this) list)"
+SHOWN = r"(?: that)? you (?:just )?(?:showed|gave|suggested|recommended|played|picked|found)(?: me| us)?"
 GOES_ON = re.compile(r"[\s,;:.-]*(?:but|only|just|with|without|though|yet)\b", re.IGNORECASE)
 PICKS = re.compile(r"[\s,]*(?:more\b.*|please|pls|again)?[\s.!?]*", re.IGNORECASE)  # behind what stands before all else
 END = r"(?=$|\s*[,.;:!?()]|\s+-|\s+(?:but|only|just|and|or|with|without|though|yet|please|pls|instead)\b)"
@@ -80,7 +81,7 @@ def _pattern(noun: str) -> re.Pattern[str]:
     """Ordinals with what is counted behind them, and numbers with "number" before them."""
     ordinal = "|".join(word for word in PLACES if word in _ORDINALS or word[-2:] in _ENDINGS)
     number = "|".join(sorted((word for word in PLACES if word in _NUMBERS or word.isdigit()), key=len, reverse=True))
-    counted = rf"the (?P<ordinal>{ordinal})(?: (?:{NOUNS}|{re.escape(noun)}))?(?P<listed> {LISTED})?"
+    counted = rf"the (?P<ordinal>{ordinal})(?: (?:{NOUNS}|{re.escape(noun)}))?(?P<listed> {LISTED})?(?:{SHOWN})?"
     return re.compile(rf"(?<![\w'])(?:{counted}|(?:number |no\. ?|nr\. ?|#)(?P<number>{number})){END}", re.IGNORECASE)
 
 
