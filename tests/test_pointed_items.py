@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from talkwalk.engine.pointed_items import OPENING, pointed_at
+from talkwalk.engine.pointed_items import OPENING, PREVIOUS, pointed_at
 from talkwalk.engine.senses import Sense
 
 
@@ -28,6 +28,10 @@ from talkwalk.engine.senses import Sense
         ("like the first one, but older", "like this one, but older", (OPENING,)),
         ("the first film, only newer", "this one, only newer", (OPENING,)),
         ("the second one, more in that vein", "this one, more in that vein", (1,)),
+        ("go back, but older", "this one, but older", (PREVIOUS,)),
+        ("Go back to the last one but funnier", "this one but funnier", (PREVIOUS,)),
+        ("like the previous film, but newer", "like this one, but newer", (PREVIOUS,)),
+        ("like the one before that, but newer", "like this one, but newer", (PREVIOUS,)),
         ("like the second one and the fourth one, but older", "like these, but older", (1, 3)),
         ("like number 2, number 3 and number 2", "like these", (1, 2)),
         ("not too slow, more like the third one", "not too slow, more like this one", (2,)),
@@ -43,6 +47,12 @@ def test_places_are_found_and_leave_plain_words(text, read, places):
     [
         "like the first one",  # the language model has learned to go back there
         "the first one, please",
+        "go back",
+        "go back, just the one step",
+        "go back to the previous one",
+        "like the previous one",
+        "like the one before, but newer",  # which may be the last
+        "don't go back, but older",
         "nothing like the second one",
         "not like number 3",
         "I don't like the second one",
@@ -93,6 +103,15 @@ def test_the_opening_is_the_first_item_of_the_conversation(recommender):
     session.say("something newer", k=5)
     assert session.say("like the first one, but newer", k=5).named == (first,)
     assert session.say("like the first one", k=5).named == ()
+
+
+def test_before_is_where_it_stood_before_the_last_turn(recommender):
+    session = recommender.session(history=["7"])
+    assert session.say("go back, but newer", k=5).named == ()
+    first = shown(session.turns[0])[0]
+    session.say("something older", k=5)
+    assert session.say("go back, but newer", k=5).named == (first,)
+    assert session.say("go back", k=5).named == ()
 
 
 def test_what_was_pointed_at_may_come_back(recommender):

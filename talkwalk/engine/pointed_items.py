@@ -21,6 +21,7 @@ NOUNS = "one|ones|item|thing|result|pick|suggestion|recommendation|film|movie|tr
 LISTED = r"(?:of|from|in|on) (?:these|those|them|(?:the|your|that|this) list)"
 SHOWN = r"(?: that)? you (?:just )?(?:showed|gave|suggested|recommended|played|picked|found)(?: me| us)?"
 GOES_ON = re.compile(r"[\s,;:.-]*(?:but|only|just|with|without|though|yet)\b", re.IGNORECASE)
+BUT = re.compile(r"[\s,;:.-]*but\b", re.IGNORECASE)
 PICKS = re.compile(r"[\s,]*(?:more\b.*|please|pls|again)?[\s.!?]*", re.IGNORECASE)  # behind what stands before all else
 END = r"(?=$|\s*[,.;:!?()]|\s+-|\s+(?:but|only|just|and|or|with|without|though|yet|please|pls|instead)\b)"
 
@@ -30,14 +31,15 @@ class Pointed(NamedTuple):
 
     Attributes:
         text: The words, with "this one" or "these" where they point; as they were if they do not.
-        places: Of the last answer, from 0; `OPENING` for the first item of the conversation.
+        places: Of the last answer, from 0; `OPENING` for the first item of the conversation, `PREVIOUS` for where it
+            stood before the last turn.
     """
 
     text: str
     places: tuple[int, ...] = ()
 
 
-OPENING = -1
+OPENING, PREVIOUS = -1, -2
 
 
 class _Match(NamedTuple):
@@ -51,7 +53,7 @@ def pointed_at(text: str, shown: int, noun: str = "item") -> Pointed:
 
     "The first one" alone is left to the language model, which has learned to go back there; with more behind it ("like
     the first one, but older") it is the opening of the conversation. "Number one" and "the first of these" are places
-    of the last answer.
+    of the last answer. So it is with "go back, but older".
 
     Args:
         text: The words.
@@ -78,11 +80,14 @@ def pointed_at(text: str, shown: int, noun: str = "item") -> Pointed:
 
 
 def _pattern(noun: str) -> re.Pattern[str]:
-    """Ordinals with what is counted behind them, and numbers with "number" before them."""
+    """Ordinals with what is counted behind them, numbers with "number" before them, and ways to say what was before."""
     ordinal = "|".join(word for word in PLACES if word in _ORDINALS or word[-2:] in _ENDINGS)
     number = "|".join(sorted((word for word in PLACES if word in _NUMBERS or word.isdigit()), key=len, reverse=True))
     counted = rf"the (?P<ordinal>{ordinal})(?: (?:{NOUNS}|{re.escape(noun)}))?(?P<listed> {LISTED})?(?:{SHOWN})?"
-    return re.compile(rf"(?<![\w'])(?:{counted}|(?:number |no\. ?|nr\. ?|#)(?P<number>{number})){END}", re.IGNORECASE)
+    numbered = rf"(?:number |no\. ?|nr\. ?|#)(?P<number>{number})"
+    earlier = rf"the (?:previous|earlier) (?:{NOUNS}|{re.escape(noun)})|the one before (?:that|this|it)"
+    before = rf"(?P<before>{earlier}|go back(?: to (?:{earlier}|the last (?:{NOUNS})|that one|that|it))?)"
+    return re.compile(rf"(?<![\w'])(?:{counted}|{numbered}|{before}){END}", re.IGNORECASE)
 
 
 def _is_meant(before: str, after: str) -> bool:
@@ -97,6 +102,8 @@ def _is_meant(before: str, after: str) -> bool:
 
 def _place(match: re.Match[str], after: str) -> int | None:
     """The place that a match names, from 0; None for what only the language model can tell."""
+    if match["before"]:
+        return PREVIOUS if BUT.match(after) else None
     if match["number"]:
         return PLACES[match["number"].casefold()] - 1
     place = PLACES[match["ordinal"].casefold()] - 1

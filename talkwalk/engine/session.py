@@ -12,7 +12,7 @@ import torch
 
 from talkwalk.engine.diversity import STRENGTH
 from talkwalk.engine.named_items import Named as NamedItem
-from talkwalk.engine.pointed_items import OPENING, pointed_at
+from talkwalk.engine.pointed_items import OPENING, PREVIOUS, pointed_at
 from talkwalk.engine.said import Ask, Said
 from talkwalk.engine.senses import Sense, followed, sureness
 from talkwalk.engine.trace import movement_trace
@@ -184,8 +184,10 @@ class Session:
         rec, turns = self._recommender, self.turns
         found = pointed_at(text, len(turns[-1].items) if turns else 0, rec.catalog.schema.noun)
         opening = next((turn.items for turn in turns if turn.items), [])
-        ids = [(opening[0] if place == OPENING else turns[-1].items[place]).id for place in found.places]
-        if not all(i in rec.index for i in ids):  # removed since
+        before = turns[self._before()].items if len(turns) > 1 else []
+        answers = {OPENING: opening[:1], PREVIOUS: before[:1]}
+        ids = [item.id for place in found.places for item in answers.get(place, turns[-1].items[place : place + 1])]
+        if len(ids) < len(found.places) or not all(i in rec.index for i in ids):  # never there, or removed since
             return text, []
         return found.text, [NamedItem(text, made_by=False, attribute="", ids=[i]) for i in ids]
 
