@@ -7,6 +7,7 @@ import pytest
 
 from talkwalk.engine.pointed_items import OPENING, PREVIOUS, pointed_at
 from talkwalk.engine.senses import Sense
+from tests.test_senses import shown
 
 
 @pytest.mark.parametrize(
@@ -15,6 +16,7 @@ from talkwalk.engine.senses import Sense
         ("like the second one, but older", "like this one, but older", (1,)),
         ("More like the third film please", "More like this one please", (2,)),
         ("older than the fourth", "older than this one", (3,)),
+        ("less famous than the second one", "less famous than this one", (1,)),
         ("I liked the 2nd one", "I liked this one", (1,)),
         ("like number 10 but shorter", "like this one but shorter", (9,)),
         ("#3, only funnier", "this one, only funnier", (2,)),
@@ -57,6 +59,7 @@ def test_places_are_found_and_leave_plain_words(text, read, places):
         "not like number 3",
         "I don't like the second one",
         "less like the third one",
+        "nothing older than the third one",
         "number one, something older. number two, no horror",
         "the fifth, sixth and seventh Beatle",
         "something for the second date",
@@ -80,10 +83,6 @@ def test_there_must_be_something_at_the_place():
     assert pointed_at("like the fourth one", 3) == ("like the fourth one", ())
     assert pointed_at("like the third one", 3).places == (2,)
     assert pointed_at("like the first one, but older", 0).places == ()
-
-
-def shown(turn) -> list[str]:
-    return [item.id for item in turn.items]
 
 
 def test_a_turn_starts_from_the_item_that_it_points_at(recommender):

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 from talkwalk.engine.named_items import REFUSES
 
-_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
-_NUMBERS = "one two three four five six seven eight nine ten".split()
-_ENDINGS = ("st", "nd", "rd", "th")
-PLACES = {
-    **{word: place for place, word in enumerate(_ORDINALS, 1)},
-    **{f"{place}{_ENDINGS[min(place, 4) - 1]}": place for place in range(1, 11)},
-    **{word: place for place, word in enumerate(_NUMBERS, 1)},
-    **{str(place): place for place in range(1, 11)},
+ORDINALS = {
+    word: place
+    for words in (
+        "first second third fourth fifth sixth seventh eighth ninth tenth",
+        "1st 2nd 3rd 4th 5th 6th 7th 8th 9th 10th",
+    )
+    for place, word in enumerate(words.split())
 }
-CUES = r"(?:like|liked|love|loved|prefer|enjoyed|than|similar to|close to|closer to)"
+NUMBERS = {
+    word: place
+    for words in ("one two three four five six seven eight nine ten", "1 2 3 4 5 6 7 8 9 10")
+    for place, word in enumerate(words.split())
+}
+CUES = re.compile(r"\b(?:like|liked|love|loved|prefer|enjoyed|(?P<than>than)|similar to|close to|closer to) $")
+COMPARES = frozenset(("less", "fewer"))  # before "than" they refuse nothing
 NOUNS = "one|ones|item|thing|result|pick|suggestion|recommendation|film|movie|track|song|game|product"
 LISTED = r"(?:of|from|in|on) (?:these|those|them|(?:the|your|that|this) list)"
 SHOWN = r"(?: that)? you (?:just )?(?:showed|gave|suggested|recommended|played|picked|found)(?: me| us)?"
@@ -53,7 +59,7 @@ def pointed_at(text: str, shown: int, noun: str = "item") -> Pointed:
 
     "The first one" alone is left to the language model, which has learned to go back there; with more behind it ("like
     the first one, but older") it is the opening of the conversation. "Number one" and "the first of these" are places
-    of the last answer. So it is with "go back, but older".
+    of the last answer. "Go back" is left alone too, and "go back, but older" starts from where it stood before.
 
     Args:
         text: The words.
@@ -79,14 +85,14 @@ def pointed_at(text: str, shown: int, noun: str = "item") -> Pointed:
     return Pointed(f"{text[: found[0].start]}{this}{text[found[-1].end :]}", places)
 
 
+@cache
 def _pattern(noun: str) -> re.Pattern[str]:
     """Ordinals with what is counted behind them, numbers with "number" before them, and ways to say what was before."""
-    ordinal = "|".join(word for word in PLACES if word in _ORDINALS or word[-2:] in _ENDINGS)
-    number = "|".join(sorted((word for word in PLACES if word in _NUMBERS or word.isdigit()), key=len, reverse=True))
-    counted = rf"the (?P<ordinal>{ordinal})(?: (?:{NOUNS}|{re.escape(noun)}))?(?P<listed> {LISTED})?(?:{SHOWN})?"
-    numbered = rf"(?:number |no\. ?|nr\. ?|#)(?P<number>{number})"
-    earlier = rf"the (?:previous|earlier) (?:{NOUNS}|{re.escape(noun)})|the one before (?:that|this|it)"
-    before = rf"(?P<before>{earlier}|go back(?: to (?:{earlier}|the last (?:{NOUNS})|that one|that|it))?)"
+    item = f"(?:{NOUNS}|{re.escape(noun)})"
+    counted = rf"the (?P<ordinal>{'|'.join(ORDINALS)})(?: {item})?(?P<listed> {LISTED})?(?:{SHOWN})?"
+    numbered = rf"(?:number |no\. ?|nr\. ?|#)(?P<number>{'|'.join(NUMBERS)})"
+    earlier = rf"the (?:previous|earlier) {item}|the one before (?:that|this|it)"
+    before = rf"(?P<before>{earlier}|go back(?: to (?:{earlier}|the last {item}|that one|that|it))?)"
     return re.compile(rf"(?<![\w'])(?:{counted}|{numbered}|{before}){END}", re.IGNORECASE)
 
 
@@ -95,9 +101,9 @@ def _is_meant(before: str, after: str) -> bool:
     if not before.strip():  # "number one, ..." may as well begin a list
         return bool(GOES_ON.match(after) or PICKS.fullmatch(after))
     clause = re.split(r"[,.;:!?]", before)[-1].casefold().replace("’", "'")
-    if REFUSES & set(re.findall(r"[\w']+", clause)) or re.search(r"n't\b", clause):
-        return False
-    return re.search(rf"\b{CUES} $", clause) is not None
+    cue = CUES.search(clause)
+    refuses = REFUSES - COMPARES if cue and cue["than"] else REFUSES
+    return cue is not None and not refuses & set(re.findall(r"[\w']+", clause)) and "n't " not in clause
 
 
 def _place(match: re.Match[str], after: str) -> int | None:
@@ -105,8 +111,8 @@ def _place(match: re.Match[str], after: str) -> int | None:
     if match["before"]:
         return PREVIOUS if BUT.match(after) else None
     if match["number"]:
-        return PLACES[match["number"].casefold()] - 1
-    place = PLACES[match["ordinal"].casefold()] - 1
+        return NUMBERS[match["number"].casefold()]
+    place = ORDINALS[match["ordinal"].casefold()]
     if place or match["listed"]:
         return place
     return OPENING if GOES_ON.match(after) else None

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 
 class Ask(NamedTuple):
-    """What one turn was asked with, see `Session.say`."""
+    """What one turn was asked with: what `Session.say` was given, and what its words point at.
+
+    Attributes:
+        told: The words as they are read, "this one" where they point at what was shown.
+        pointed: Ids of what they point at.
+    """
 
     text: str
     k: int
@@ -25,6 +30,8 @@ class Ask(NamedTuple):
     exclude: frozenset[str]
     where: Mapping[str, Any] | None
     diversity: float
+    told: str
+    pointed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

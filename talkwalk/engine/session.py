@@ -119,20 +119,20 @@ class Session:
         system = rec.prompts.check_text(system, name="system") if system is not None else None
         admitted = rec.check_search(k, exclude, where, diversity)
         # plain numbers, whatever sort they came as
-        ask = Ask(text, int(k), system, frozenset(exclude), dict(where) if where else None, float(diversity))
+        filters = dict(where) if where else None
+        ask = Ask(text, int(k), system, frozenset(exclude), filters, float(diversity), *self._pointed(text))
         clock = _Clock()
         first = self._said[-1].first_shown if self._said else 0
-        told = self._pointed(text)[0]
-        exchanges = [*(s.exchange for s in self._said), Exchange(told, system=system)]
+        exchanges = [*(s.exchange for s in self._said), Exchange(ask.told, system=system)]
         built = rec.prompts.build(self._opening, exchanges, first=first)
         clock.lap("prompt")
-        hearing = rec.hear(all_said(told, system))  # beside the language model
+        hearing = rec.hear(all_said(ask.told, system))  # beside the language model
         state = self._reader.read(built.prompt)
         clock.lap("llm")
         heard = hearing.result()
         clock.lap("words")
         with rec.reading():  # items come and go between turns, and while the language model reads
-            anchors, named = self._start(text)
+            anchors, named = self._start(ask)
             read = rec.project(np.concatenate([state, heard]), anchors)
             clock.lap("projection")
             return self._answer(ask, read, read, anchors[CURRENT], named, admitted, built.first, clock)
@@ -164,7 +164,7 @@ class Session:
         self._anchor = last.reacted
         try:
             with rec.reading():
-                anchors, named = self._start(ask.text)
+                anchors, named = self._start(ask)
                 meant = rec.meant(read, sense, anchors[CURRENT])
                 clock.lap("projection")
                 return self._answer(ask, meant, read, anchors[CURRENT], named, admitted, last.first_shown, clock)
@@ -172,15 +172,17 @@ class Session:
             self._said[before:], self._anchor = [last], liked
             raise
 
-    def _start(self, text: str) -> tuple[np.ndarray, list[NamedItem]]:
+    def _start(self, ask: Ask) -> tuple[np.ndarray, list[NamedItem]]:
         """Where words are said, (slots, dim), and the items that they name or point at, from which the turn starts."""
-        anchors, named = self._anchors(), [*self._pointed(text)[1], *self._recommender.named(text)]
+        rec, anchors = self._recommender, self._anchors()
+        pointed = [NamedItem(ask.text, made_by=False, attribute="", ids=[i]) for i in ask.pointed if i in rec.index]
+        named = [*pointed, *rec.named(ask.text)]
         if named:
-            anchors[CURRENT] = self._recommender.middle([name.ids for name in named])
+            anchors[CURRENT] = rec.middle([name.ids for name in named])
         return anchors, named
 
-    def _pointed(self, text: str) -> tuple[str, list[NamedItem]]:
-        """The words as they are read, and the items shown before that they point at."""
+    def _pointed(self, text: str) -> tuple[str, tuple[str, ...]]:
+        """The words as they are read, and ids of the items shown before that they point at."""
         rec, turns = self._recommender, self.turns
         found = pointed_at(text, len(turns[-1].items) if turns else 0, rec.catalog.schema.noun)
         opening = next((turn.items for turn in turns if turn.items), [])
@@ -188,8 +190,8 @@ class Session:
         answers = {OPENING: opening[:1], PREVIOUS: before[:1]}
         ids = [item.id for place in found.places for item in answers.get(place, turns[-1].items[place : place + 1])]
         if len(ids) < len(found.places) or not all(i in rec.index for i in ids):  # never there, or removed since
-            return text, []
-        return found.text, [NamedItem(text, made_by=False, attribute="", ids=[i]) for i in ids]
+            return text, ()
+        return found.text, tuple(ids)
 
     def _answer(
         self, ask: Ask, meant: Reading, read: Reading, start: np.ndarray, named: Sequence[NamedItem],
@@ -214,7 +216,7 @@ class Session:
         )  # fmt: skip
         answer = rec.prompts.answer(items[0].metadata) if items else "nothing fits"
         said = Said(
-            exchange=Exchange(self._pointed(ask.text)[0], answer, ask.system), turn=turn, start=start,
+            exchange=Exchange(ask.told, answer, ask.system), turn=turn, start=start,
             first_shown=first_shown,
             stands=len(self._said) if earlier is None else self._said[earlier].stands, reacted=self._anchor,
             without=allowed.without, unwanted=allowed.unwanted, titles=allowed.titles, by=allowed.by,
