@@ -30,6 +30,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         yield temporary
+        _let_others_read(temporary)
         old = target.with_name(f".{target.name}-old-{os.getpid()}")
         if target.exists():
             target.rename(old)
@@ -39,10 +40,16 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             if old.exists():
                 old.rename(target)
             raise
-        target.chmod(0o755)  # mkdtemp makes folders that only their owner can read
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _let_others_read(folder: Path) -> None:
+    """mkdtemp makes folders, and safetensors files, that only their owner can read."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 @contextmanager

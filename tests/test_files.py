@@ -6,7 +6,9 @@ import json
 import stat
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from talkwalk.files import atomic_file, atomic_folder, cache_folder, write_json
 
@@ -27,6 +29,14 @@ def test_a_folder_appears_at_the_end(target):
     assert (target / "a.txt").read_text() == "new"
     assert names(target.parent) == ["target"]
     assert stat.S_IMODE(target.stat().st_mode) == 0o755
+
+
+def test_others_may_read_what_a_folder_holds(target):
+    with atomic_folder(target) as temporary:
+        (temporary / "deep").mkdir(mode=0o700)
+        save_file({"a": np.zeros(1, np.float32)}, temporary / "deep" / "a.safetensors")
+    assert stat.S_IMODE((target / "deep").stat().st_mode) == 0o755
+    assert stat.S_IMODE((target / "deep" / "a.safetensors").stat().st_mode) == 0o644
 
 
 def test_a_folder_is_replaced_whole(target):
