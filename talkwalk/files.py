@@ -46,7 +46,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 
 
 def _let_others_read(folder: Path) -> None:
-    """mkdtemp makes folders, and safetensors files, that only their owner can read."""
+    """Make readable what mkdtemp and safetensors write, which only their owner can read."""
     for path in (folder, *folder.rglob("*")):
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() else 0o644)
