@@ -10,8 +10,17 @@ import pytest
 FOLDER = Path(os.environ.get("TALKWALK_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
+# never in the repository: where anybody gets them
+PUBLISHERS = {
+    "ml-latest-small": "GroupLens, MovieLens ml-latest-small",
+    "spotify_songs": "TidyTuesday of 2020-01-21, spotify_songs.csv",
+    "steam": "the Steam store games of May 2019, steam.csv",
+}
+
+
 def real(name: str) -> Path:
     """A file or folder of the public data."""
     if not (FOLDER / name).exists():
-        pytest.skip(f"no {name} in {FOLDER}: TALKWALK_DATA names the folder of the public data")
+        source = PUBLISHERS[name.split("/")[0]]
+        pytest.skip(f"no {name} in {FOLDER}: get {source}, and set TALKWALK_DATA to the folder that holds it")
     return FOLDER / name
