@@ -264,15 +264,17 @@ class UtterancesConfig:
 
     Attributes:
         rank: Rank of the additions to its layers; 0 leaves it as it is.
+        start: Folder of a bundle whose additions it begins with, of the same rank; empty for untrained ones.
         directions: Number of utterances that ask for a direction and are read first, once.
         count: Number of utterances of every kind that are drawn.
-        epochs: How often each of these is read.
+        epochs: How often each of these is read; 0 takes the additions of `start` as they are.
         batch_size: Utterances in one step.
         lr: Largest learning rate of the additions.
         reader_lr: The same of the layers that read what is asked for.
     """
 
     rank: int = 0
+    start: str = ""
     directions: int = 0
     count: int = 32_000
     epochs: int = 3
@@ -281,8 +283,10 @@ class UtterancesConfig:
     reader_lr: float = 1e-3
 
     def __post_init__(self) -> None:
-        _positive(self, "count", "epochs", "batch_size", "lr", "reader_lr")
-        _not_negative(self, "rank", "directions")
+        _positive(self, "count", "batch_size", "lr", "reader_lr", *(() if self.start else ("epochs",)))
+        _not_negative(self, "rank", "directions", "epochs")
+        if self.start and not self.rank:
+            raise ValueError(f"rank must be that of the additions in {self.start!r} where start is set, got 0")
 
 
 @dataclass(kw_only=True, slots=True)

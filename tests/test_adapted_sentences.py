@@ -238,6 +238,43 @@ def test_additions_trained_with_other_weights_are_not_taken_for_these(space, wal
         fit_utterances(space, walker, CONFIG, LossWeights(moves=3.0), tmp_path, seed=0, device=torch.device("cpu"))
 
 
+def started(folder, **settings) -> UtterancesConfig:
+    return dataclasses.replace(CONFIG, start=str(folder), **settings)
+
+
+def test_an_encoder_may_begin_with_the_additions_of_a_bundle(space, walker, tmp_path):
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    given = randomised(space.sentences)
+    given.save(bundle)
+    taken = fit(space, walker, tmp_path / "taken", started(bundle, epochs=0))
+    assert taken.cache_name() == given.cache_name()
+    learned = fit(space, walker, tmp_path / "learned", started(bundle, epochs=1, lr=1e-6)).additions()
+    for name, tensor in given.additions().items():  # a tiny step away from where it began, not from nothing
+        torch.testing.assert_close(learned[name].float(), tensor.float(), atol=1e-3, rtol=0)
+    assert any(not torch.equal(learned[name], tensor) for name, tensor in given.additions().items())
+
+
+def test_a_run_that_began_elsewhere_is_not_gone_on_with(space, walker, tmp_path):
+    for name, size in (("one", 1.0), ("two", 0.5)):
+        (tmp_path / name).mkdir()
+        weights = {key: size * value for key, value in randomised(space.sentences).additions().items()}
+        AdaptedSentences(space.sentences, 4, weights).save(tmp_path / name)
+    fit(space, walker, tmp_path / "run", started(tmp_path / "one", epochs=1))
+    with pytest.raises(ValueError, match="other settings"):
+        fit(space, walker, tmp_path / "run", started(tmp_path / "two", epochs=1))
+
+
+def test_what_cannot_be_begun_with_names_itself(space, walker, tmp_path):
+    with pytest.raises(ValueError, match=r"utterances.start must be a bundle with adapted sentences, got .*nowhere"):
+        fit(space, walker, tmp_path, started(tmp_path / "nowhere"))
+    randomised(space.sentences, rank=2).save(tmp_path)
+    with pytest.raises(ValueError, match=r"utterances.rank must be 2 as in .*, got 4"):
+        fit(space, walker, tmp_path / "run", started(tmp_path))
+    with pytest.raises(ValueError, match="rank must be that of the additions"):
+        UtterancesConfig(start="somewhere")
+
+
 @pytest.mark.parametrize(
     ("field", "value"), [("rank", -1), ("count", 0), ("epochs", 0), ("directions", -1), ("lr", 0.0)]
 )

@@ -22,7 +22,8 @@ SHIPPED_BUNDLES = {
     "movielens-100k": (12_000_000, {"contrastive": [], "projection": []}),
     "music": (12_000_000, {"contrastive": ["experiment=music-space"], "projection": ["experiment=music-walk"]}),
 }  # bytes at most, and what was said beside the committed configs
-LATER = {"contrastive": {}, "projection": {"utterances": {"directions": 0}}}  # settings that came later, and were off
+# settings that came later than a bundle, and were off
+LATER = {"contrastive": {}, "projection": {"utterances": {"directions": 0, "start": ""}}}
 
 
 @pytest.fixture(autouse=True)

@@ -119,8 +119,13 @@ class AdaptedSentences(SentenceEncoder):
         save_file(self.additions(), folder / FILE)
 
     @classmethod
-    def load(cls, folder: Path, base: SentenceEncoder) -> AdaptedSentences | None:
+    def load(cls, folder: Path, base: SentenceEncoder, cache: Path | None = None) -> AdaptedSentences | None:
         """Read what `save` wrote; None where a folder has no additions.
+
+        Args:
+            folder: Of a bundle.
+            base: The frozen encoder.
+            cache: Folder of the cache; the base's when None.
 
         Raises:
             ValueError: If the file is damaged.
@@ -133,7 +138,7 @@ class AdaptedSentences(SentenceEncoder):
             rank = next(tensor.shape[0] for name, tensor in weights.items() if name.endswith("down.weight"))
         except (SafetensorError, StopIteration) as error:
             raise ValueError(f"{path} is damaged, train or download it again: {error}") from error
-        return cls(base, int(rank), weights)
+        return cls(base, int(rank), weights, cache)
 
 
 def _added(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:

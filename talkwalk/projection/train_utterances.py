@@ -105,15 +105,22 @@ def fit_utterances(
     """The space's sentence encoder, adapted; an interrupted run continues after its last whole epoch.
 
     Directions, which have thousands of wordings where the rest has frames, are learned too late beside all else that
-    people say: they may be read alone before.
+    people say: they may be read alone before. An encoder that begins with a bundle's additions knows most already.
+
+    Raises:
+        ValueError: If `config.start` has no additions, or some of another rank or of another encoder.
     """
     own = dataclasses.replace(walker)  # which deals its own wordings: what walks say does not depend on it
     torch.manual_seed(seed)
-    adapted = AdaptedSentences(space.sentences, config.rank, cache=folder)
+    adapted = untrained_or_started(space, config, folder)
+    if not config.epochs:
+        return adapted
     reader = Reader(int(space.shape["sentence_dim"]), space, walker.config.step).to(device)
     learning = Learning(adapted, reader, adapted.learn(device), space, asdict(weights), device)
-    told = {key: value for key, value in asdict(config).items() if key != "directions"}
+    told = {key: value for key, value in asdict(config).items() if key not in ("directions", "start")}
     told |= {"seed": seed, "weights": asdict(weights), "base": space.sentences.cache_name()}
+    if config.start:
+        told["start"] = learning.fingerprint()  # what it begins with, wherever that lies
     if config.directions and any(map(own.asking.directed, own.language.directions)):
         first = draw_utterances(own, config.directions, np.random.default_rng([seed, 2]), only_directions=True)
         learning.read(first, config, 1, folder / "directions", told, seed=seed, resume=resume)
@@ -122,6 +129,18 @@ def fit_utterances(
     learning.read(mixture, config, config.epochs, folder, told, seed=seed, resume=resume)
     adapted.freeze()
     return adapted
+
+
+def untrained_or_started(space: Space, config: UtterancesConfig, folder: Path) -> AdaptedSentences:
+    """The space's sentence encoder with untrained additions, or with those that the config starts from."""
+    if not config.start:
+        return AdaptedSentences(space.sentences, config.rank, cache=folder)
+    started = AdaptedSentences.load(Path(config.start), space.sentences, folder)
+    if started is None:
+        raise ValueError(f"utterances.start must be a bundle with adapted sentences, got {config.start!r}")
+    if started.rank != config.rank:
+        raise ValueError(f"utterances.rank must be {started.rank} as in {config.start}, got {config.rank}")
+    return started
 
 
 @dataclass
