@@ -84,7 +84,7 @@ class Bundle:
         with atomic_folder(Path(folder)) as temporary:
             self.space.save(temporary)
             save_module(self.head, temporary / "projection_head.safetensors", SHORT)
-            save_module(self.decoder, temporary / "anchor_decoder.safetensors")
+            save_module(self.decoder, temporary / "anchor_decoder.safetensors", SHORT)
             if descriptions is not None:
                 copy_descriptions(descriptions, self.space.schema.domain, temporary / "descriptions")
             settings = {

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-SHORT = torch.float16  # of the text projection and the head on disk: half the size, and no figure changes
+SHORT = torch.float16  # of what a bundle holds: half the size, and no figure changes
 
 
 def save_module(module: nn.Module, path: Path, dtype: torch.dtype = torch.float32) -> None:

@@ -227,7 +227,8 @@ def make_space(catalog: Catalog) -> Space:
     space = Space.build(catalog.schema, HashedSentences(), shape)
     space.metadata.eval()
     space.text.eval()
-    shorten(space.text, SHORT)
+    for network in (space.metadata, space.text):
+        shorten(network, SHORT)
     space.learn_ranges({"year": ("1930-1959", "1960-1999"), "rating": ("0%-40%", "60%-100%")})
     return space
 
@@ -245,10 +246,12 @@ def make_bundle(space: Space, backend: LanguageModel) -> Bundle:
         "anchored", backend.dim + space.heard_dim, DIM, hidden=32, dropout=0.0,
         categories=len(space.schema.category_values), axes=len(space.schema.ordered), ranges=len(space.ranges),
     ).eval()  # fmt: skip
-    shorten(head, SHORT)
+    decoder = AnchorDecoder(DIM, 24).eval()
+    for network in (head, decoder):
+        shorten(network, SHORT)
     llm = LanguageModelId("tiny", "local", backend.fingerprint)
     figures = {"projection": {"r10": {"value": 0.5, "low": 0.4, "high": 0.6}}}
-    return Bundle(space, head, AnchorDecoder(DIM, 24).eval(), shape, llm, "tiny", {}, figures)
+    return Bundle(space, head, decoder, shape, llm, "tiny", {}, figures)
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ class Space:
     def save(self, folder: Path) -> None:
         """Write schema.yaml, space.json and two safetensors files into an existing folder.
 
-        The text projection is written in half precision; after training its weights are no longer than that.
+        Both networks are written in half precision; after training their weights are no longer than that.
         """
         self.schema.save(folder / "schema.yaml")
         if self.sentences.learned:
@@ -120,7 +120,7 @@ class Space:
             "ranges": self.ranges,
         }
         (folder / "space.json").write_text(json.dumps(settings, indent=2) + "\n")
-        save_module(self.metadata, folder / "metadata_encoder.safetensors")
+        save_module(self.metadata, folder / "metadata_encoder.safetensors", SHORT)
         save_module(self.text, folder / "text_encoder.safetensors", SHORT)
         if self.adapted is not None:
             self.adapted.save(folder)

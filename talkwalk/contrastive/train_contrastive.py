@@ -316,7 +316,8 @@ def train(config: ContrastiveConfig) -> dict[str, dict[str, float]]:
         with processes.first_alone():
             data = prepare(catalog, descriptions, space, config, seed)
         fit(space, data, config, seed, out / f"seed-{seed}")
-        shorten(space.text, SHORT)
+        for network in (space.metadata, space.text):
+            shorten(network, SHORT)
         runs.append(evaluate(space, catalog, descriptions, config, seed))
         log.info("seed %d: %s", seed, {name: round(value, 3) for name, value in runs[-1].items()})
         if seed == config.seeds[0] and processes.writes:

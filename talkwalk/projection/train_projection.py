@@ -136,8 +136,7 @@ def fit(
             scheduler.step()
             run.log(epoch, **{name: float(np.mean(values)) for name, values in history.items()})
             save_checkpoint(folder, parts, epoch + 1, settings)
-    modules.cpu().eval()
-    shorten(head, SHORT)
+    shorten(modules.cpu().eval(), SHORT)
 
 
 def settle(head: Head, material: Material) -> None:
@@ -166,6 +165,7 @@ class Material:
 def prepare(config: ProjectionConfig, backend: HiddenStateBackend) -> Material:
     """Draw the conversations and read them with the language model."""
     space, catalog = Space.load(Path(config.space)), open_for_training(config.catalog)
+    shorten(space.metadata, SHORT)  # which spaces of before hold in full
     if space.schema.fingerprint() != catalog.schema.fingerprint():
         raise ValueError(
             f"the space {config.space} was trained on another schema than {config.catalog} has: train it again"
