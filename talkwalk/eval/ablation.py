@@ -1,8 +1,9 @@
 """Trained rivals: our head without the language model, without the anchor, and without each loss and idea in turn.
 
-`python -m talkwalk.eval.ablation` takes the settings of Phase 2 and whatever `make train-projection` left in its run
-folder, an adapted sentence encoder above all; writes the heads beside it, and prints which folders the benchmark then
-reads: `python -m talkwalk.eval.benchmark 'systems=[talkwalk,runs/projection/ablation/utterance_head/head,...]'`.
+`python -m talkwalk.eval.ablation` takes the settings of Phase 2 and the sentence encoder that they name: a bundle's, or
+what `make train-projection` left in its run folder. It writes the heads beside it, and prints which folders the
+benchmark then reads:
+`python -m talkwalk.eval.benchmark 'systems=[talkwalk,runs/projection/ablation/utterance_head/head,...]'`.
 """
 
 from __future__ import annotations
@@ -88,7 +89,9 @@ IDEAS: dict[str, Callable[[ProjectionConfig], ProjectionConfig]] = {
     "swap_anchor": _context(swap_anchor=0),
     "retell": _context(retell=0),
     "unheard": _context(unheard=0),
-    "adapted": lambda config: dataclasses.replace(config, utterances=dataclasses.replace(config.utterances, rank=0)),
+    "adapted": lambda config: dataclasses.replace(
+        config, utterances=dataclasses.replace(config.utterances, rank=0, start="")
+    ),
     "endings": lambda config: dataclasses.replace(
         config, walks=dataclasses.replace(config.walks, endings=1, returns=0)
     ),

@@ -19,7 +19,7 @@ from talkwalk.eval.ruler import Ruler
 from talkwalk.eval.sessions import Ask, RecordedSession, moments
 from talkwalk.eval.system import System
 from talkwalk.eval.world import Measured, World, by_unit
-from talkwalk.projection.steps import AMOUNTS, StepKind
+from talkwalk.projection.steps import StepKind
 from talkwalk.projection.validation import GRADES, MOVED, Movement
 
 Sessions = Sequence[RecordedSession]
@@ -68,8 +68,7 @@ def intensity(sessions: Sessions, ruler: Ruler, *, step: float) -> Intensity:
 
 def asked_ranks(start: str, ask: Ask, ruler: Ruler, *, step: float) -> float:
     """Catalogue ranks that a steer asks for from an item: what its grade says, at most the room."""
-    room = _room(start, ask, ruler)
-    return room if ask.grade == "most" else min(step * AMOUNTS.get(ask.grade or "", 1.0), room)
+    return ruler.asked_ranks(start, str(ask.subject), int(ask.value or 0), ask.grade, step=step)
 
 
 def variety(sessions: Sessions, ruler: Ruler) -> np.ndarray:
@@ -417,8 +416,7 @@ def _movement(start: str, shown: Sequence[str], ask: Ask, ruler: Ruler) -> Movem
 
 def _room(start: str, ask: Ask, ruler: Ruler) -> float:
     """Catalogue ranks that are left of an item the asked way; NaN without a value."""
-    here = float(ruler.ranks[ruler.row[start], ruler.axes[str(ask.subject)]])
-    return 1 - here if int(ask.value or 0) > 0 else here
+    return ruler.room(start, str(ask.subject), int(ask.value or 0))
 
 
 def _share(shown: Sequence[str], ask: Ask, ruler: Ruler) -> float:

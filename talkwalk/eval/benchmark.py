@@ -83,7 +83,7 @@ def fingerprint(world: World, parts: Parts) -> dict[str, Any]:
     words = sorted(
         f"{name} {wording}"
         for name, part in (world.unseen.words.items() if world.unseen else ())
-        for wording in {*part.descriptions.all_wordings(), *part.language.all_wordings()}
+        for wording in {*part.descriptions.all_wordings(), *part.language.all_wordings(), *part.language.shared()}
     )
     own = {name for names in OWN_AMOUNTS.values() for name in names}
     folder = parts.bundle.folder
@@ -92,6 +92,7 @@ def fingerprint(world: World, parts: Parts) -> dict[str, Any]:
     return {
         "catalogue": world.catalog.fingerprint(),
         "people": _people(world.catalog),
+        "walks": asdict(world.unseen.walks) if world.unseen else {},
         "words": _hash("\n".join(words)),
         "space": _hash(json.dumps([files, bundle["configs"].get("contrastive")], sort_keys=True)),
         "bundle": _hash(json.dumps(bundle, sort_keys=True)),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from talkwalk.eval.intervals import Interval
-from talkwalk.eval.report import LOWER, cell
+from talkwalk.eval.report import ASIDE, LOWER, cell
 from talkwalk.files import read_json
 
 
@@ -55,7 +55,7 @@ def verdict(figure: str, first: Interval | None, second: Interval | None) -> str
         return ""
     difference = second.value - first.value
     text = f"{difference:+.3f}"
-    if first.low is None or second.low is None or first.high is None or second.high is None:
+    if first.low is None or second.low is None or first.high is None or second.high is None or figure.endswith(ASIDE):
         return text
     apart = first.high < second.low or second.high < first.low
     better = difference * (-1 if figure.startswith(LOWER) else 1) > 0

@@ -11,7 +11,7 @@ import pandas as pd
 from talkwalk.eval.sessions import RecordedSession, steers
 from talkwalk.index.catalog import Catalog
 from talkwalk.projection.steps import StepKind
-from talkwalk.projection.validation import Movement, movement, rank_table
+from talkwalk.projection.validation import Movement, rank_table
 from talkwalk.schema import is_missing
 
 if TYPE_CHECKING:
@@ -190,27 +190,19 @@ def rank_correlation(asked: np.ndarray, got: np.ndarray) -> np.ndarray:
     return np.where(scale > 0, (got @ asked) / np.maximum(scale, 1e-12), 0.0)
 
 
-def steering_movement(sessions: Sequence[RecordedSession], catalog: Catalog) -> Movement:
+def steering_movement(sessions: Sequence[RecordedSession], ruler: Ruler) -> Movement:
     """Movement of every steer along an ordered attribute from the item where the conversation stood, (steers,) each.
 
     Protocol (docs/metrics.md): mean catalogue rank over the answer minus the rank of the first item of the answer
     before (or the last of the history). Steers without such an item, or from one that lacks the attribute, are left
-    out.
+    out; an answer without items, or whose items all lack the attribute, has moved nothing.
     """
-    ranks, row = rank_table(catalog), {item_id: i for i, item_id in enumerate(catalog.ids)}
-    axes = {a.name: i for i, a in enumerate(catalog.schema.ordered)}
-    moved = [
-        movement(
-            np.array([[row[i] for i in m.turn.shown]]),
-            np.array([row[m.start]]),
-            np.array([axes[str(m.turn.ask.subject)]]),
-            np.array([int(m.turn.ask.value or 0)]),
-            ranks,
-        )
+    asked = [
+        (m.start, m.turn.shown, str(m.turn.ask.subject), int(m.turn.ask.value or 0))
         for m in steers(sessions, [StepKind.DIRECTION])
-        if m.start is not None and m.turn.shown and np.isfinite(ranks[row[m.start], axes[str(m.turn.ask.subject)]])
+        if m.start is not None
     ]
-    moved = [m for m in moved if np.isfinite(m.on_axis[0])]  # no item of the answer may have the attribute
+    moved = [ruler.movement(*ask) for ask in asked if np.isfinite(ruler.room(ask[0], *ask[2:]))]
     return Movement(np.array([m.on_axis[0] for m in moved]), np.array([m.off_axis[0] for m in moved]))
 
 
@@ -252,7 +244,7 @@ class Reversal(NamedTuple):
     Attributes:
         cosine: Of the position after going back with the one before the steer, -1 to 1 (what docs/metrics.md tells).
         recovery: Share of the steer's movement that was taken back, -1 to 1; 0 where the steer moved nothing.
-        returned: Share of the items shown before the steer that are shown again, 0 to 1.
+        returned: Share of the items shown before the steer that are shown again and were not in between, 0 to 1.
     """
 
     cosine: np.ndarray
@@ -267,7 +259,8 @@ def steering_reversibility(sessions: Sequence[RecordedSession]) -> Reversal:
     the steer. The plan's cosine alone rewards a system that never moves, so recovery relates it to how far the steer
     went: (cos(back, before) - cos(steered, before)) / (1 - cos(steered, before)), cut off at -1. 1 and 1 are a perfect
     return; a system that ignores words has recovery 0 and shows none of the earlier items, because it has shown them
-    already.
+    already. What the answer to the steer held as well did not come back, so that showing the same list every time is
+    worth nothing.
     """
     cosines, recoveries, shares = [], [], []
     for session in sessions:
@@ -276,7 +269,8 @@ def steering_reversibility(sessions: Sequence[RecordedSession]) -> Reversal:
                 cosine, recovery = _recovered(earlier.position, steered.position, turn.position)
                 cosines.append(cosine)
                 recoveries.append(recovery)
-                shares.append(len(set(earlier.shown) & set(turn.shown)) / max(len(earlier.shown), 1))
+                again = set(earlier.shown) & set(turn.shown) - set(steered.shown)
+                shares.append(len(again) / max(len(earlier.shown), 1))
     return Reversal(np.array(cosines), np.array(recoveries), np.array(shares))
 
 

@@ -1,12 +1,13 @@
 """How sure a figure is: percentile bootstrap over units.
 
-Units are resampled as if they were independent; turns of one conversation are nearly so, because their words are drawn
-anew each turn. An interval says nothing about another training run: for that, train with several seeds.
+Units are resampled as if they were independent; turns of one simulated conversation are nearly so, because their words
+are drawn anew each turn. What people said in one dialogue is resampled together. An interval says nothing about another
+training run: for that, train with several seeds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -55,8 +56,19 @@ def bootstrap(
     return Interval(float(figure(np.arange(units))), float(low), float(high), units)
 
 
-def bootstrap_mean(values: np.ndarray, *, seed: int = 0, rounds: int = ROUNDS, level: float = LEVEL) -> Interval:
+def bootstrap_mean(
+    values: np.ndarray, *, groups: Sequence[str] | None = None, seed: int = 0, rounds: int = ROUNDS,
+    level: float = LEVEL,
+) -> Interval:  # fmt: skip
     """Mean of one value per unit, (units,), with its bootstrap interval.
+
+    Args:
+        values: Of the units.
+        groups: Per unit, what it belongs to: units of one group are drawn together (the cluster bootstrap, Davison and
+            Hinkley 1997, section 3.8); None where units are independent.
+        seed: Of the resampling.
+        rounds: Number of resamples.
+        level: Share of resamples inside the interval.
 
     Raises:
         ValueError: If there are no values, or one is not finite.
@@ -66,6 +78,12 @@ def bootstrap_mean(values: np.ndarray, *, seed: int = 0, rounds: int = ROUNDS, l
         raise ValueError(f"values must be finite, got {values[~np.isfinite(values)][0]}")
     if not len(values):
         raise ValueError("units must be at least 1, got 0: there is nothing to measure")
+    if groups is not None:
+        members = np.unique(np.asarray(groups), return_inverse=True)[1]
+        sums, counts = np.bincount(members, values), np.bincount(members)
+        return bootstrap(_GroupMean(sums, counts), len(counts), seed=seed, rounds=rounds, level=level)._replace(
+            units=len(values)
+        )
     rng, size = np.random.default_rng(seed), max(CHUNK // len(values), 1)
     drawn = np.concatenate(
         [
@@ -77,15 +95,29 @@ def bootstrap_mean(values: np.ndarray, *, seed: int = 0, rounds: int = ROUNDS, l
     return Interval(float(values.mean()), float(low), float(high), len(values))
 
 
-def bootstrap_difference(ours: np.ndarray, theirs: np.ndarray, *, seed: int = 0) -> Interval:
+class _GroupMean:
+    """Mean over the units of chosen groups."""
+
+    def __init__(self, sums: np.ndarray, counts: np.ndarray) -> None:
+        self.sums, self.counts = sums, counts
+
+    def __call__(self, chosen: np.ndarray) -> float:
+        return float(self.sums[chosen].sum() / self.counts[chosen].sum())
+
+
+def bootstrap_difference(
+    ours: np.ndarray, theirs: np.ndarray, *, groups: Sequence[str] | None = None, seed: int = 0
+) -> Interval:
     """Mean of ours minus theirs over the same units, both (units,), with its paired bootstrap interval.
+
+    Units are drawn by group where `groups` are given, see `bootstrap_mean`.
 
     Raises:
         ValueError: If the units are not the same in number, or there are none.
     """
     if ours.shape != theirs.shape:
         raise ValueError(f"both sides must have the same units, got {len(ours)} and {len(theirs)}")
-    return bootstrap_mean(ours - theirs, seed=seed)
+    return bootstrap_mean(ours - theirs, groups=groups, seed=seed)
 
 
 def point(value: float, units: int) -> Interval:

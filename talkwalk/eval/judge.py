@@ -13,7 +13,7 @@ from talkwalk.eval.sanity import nearest_neighbour_accuracy
 from talkwalk.eval.unseen import Case
 from talkwalk.index.catalog import Catalog
 from talkwalk.projection.steps import StepKind
-from talkwalk.projection.validation import CHANGES, Movement, movement
+from talkwalk.projection.validation import CHANGES, Movement
 
 Values = dict[str, float]
 """One value per unit, by the unit's key; the same keys for every system, so that systems can be compared in pairs."""
@@ -32,7 +32,7 @@ class Judge:
     def __init__(self, catalog: Catalog, *, step: float, k: int) -> None:
         self.catalog, self.step, self.k = catalog, step, k
         self.ruler = Ruler(catalog)
-        self.row, self.ranks, self.axes = self.ruler.row, self.ruler.ranks, self.ruler.axes
+        self.row = self.ruler.row
 
     def values(self, cases: Sequence[Case], answers: Sequence[Sequence[str]]) -> dict[str, Values]:
         """Every figure of the answers, by name.
@@ -41,7 +41,7 @@ class Judge:
             cases: What was asked.
             answers: Ids, the best first, one answer per case.
         """
-        answered = [(case, ids) for case, ids in zip(cases, answers, strict=True) if ids]
+        answered = list(zip(cases, answers, strict=True))
         figures: dict[str, Values] = {}
 
         def hits(name: str, kinds: Sequence[StepKind], places: int) -> None:
@@ -72,24 +72,17 @@ class Judge:
         return dict(zip((c.key for c, _ in asked), nearest_neighbour_accuracy(first, wanted).tolist(), strict=True))
 
     def _steers(self, answered: Sequence[tuple[Case, Sequence[str]]]) -> dict[str, Values]:
-        """Figures of the turns along an ordered attribute."""
+        """Figures of the turns along an ordered attribute; who shows nothing has moved nothing."""
         keys, moves, asked = [], [], []
         for case, ids in answered:
             if case.step.kind is not StepKind.DIRECTION or case.start is None:
                 continue
-            axis, sign = self.axes[str(case.step.subject)], int(case.step.value or 0)
-            here = self.ranks[self.row[case.start], axis]
-            there = self.ranks[[self.row[i] for i in ids]]
-            if not np.isfinite(here) or not np.isfinite(there[:, axis]).any():
+            axis, sign = str(case.step.subject), int(case.step.value or 0)
+            if not np.isfinite(self.ruler.room(case.start, axis, sign)):
                 continue
             keys.append(case.key)
-            asked.append(min(self.step, 1 - here if sign > 0 else here))
-            moves.append(
-                movement(
-                    np.array([[self.row[i] for i in ids]]), np.array([self.row[case.start]]), np.array([axis]),
-                    np.array([sign]), self.ranks,
-                )
-            )  # fmt: skip
+            asked.append(self.ruler.asked_ranks(case.start, axis, sign, case.step.grade, step=self.step))
+            moves.append(self.ruler.movement(case.start, ids, axis, sign))
         if not keys:
             return {}
         moved = Movement(*(np.concatenate([m[side] for m in moves]) for side in range(2)))
@@ -111,6 +104,8 @@ class Judge:
                     np.array([[self.row[i] for i in ids]]), self.ruler.table.distances(case.step.wanted)[None]
                 )[0]
             )
+            if ids
+            else 0.0
             for case, ids in first
         }
         return {"first_turn_relevance": values} if values else {}

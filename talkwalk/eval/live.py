@@ -214,8 +214,8 @@ def steered(
 
     figures = {
         "traceability": per(lambda s: steering_traceability(s, catalog.schema)),
-        "steering_precision/live": per(lambda s: steering_precision(steering_movement(s, catalog))),
-        "direction/live": per(lambda s: steering_movement(s, catalog).direction),
+        "steering_precision/live": per(lambda s: steering_precision(steering_movement(s, ruler))),
+        "direction/live": per(lambda s: steering_movement(s, ruler).direction),
         "category_kept": per(lambda s: category_kept(s, ruler)),
         "reversibility/returned": per(lambda s: steering_reversibility(s).returned),
         "reversibility": per(lambda s: steering_reversibility(s).recovery),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,8 +25,10 @@ ORACLE = "oracle"
 NOT_APPLICABLE = "n/a"
 LATENCY = "latency"
 # figures of which less is better
-LOWER = ("turns_to_satisfaction", "off_axis", "refused", "sureness/too_sure", "sureness/unsure", LATENCY)
-ASIDE = ("shuffled", "without_steering", "random_speaker", "auc", "unsaid")  # figures that stand beside another one
+LOWER = ("turns_to_satisfaction", "off_axis", "refused", "sureness/unsure", LATENCY)
+# figures that stand beside another one, or whose best is neither the most nor the least
+ASIDE = ("shuffled", "without_steering", "random_speaker", "auc", "unsaid", "sureness/too_sure")
+DIALOGUES = ("redial", "cpcd")  # figures of which one dialogue gives several units, resampled together
 ASKED = (
     "intensity",
     "variety",
@@ -316,7 +318,9 @@ def build_report(
 def _intervals(named: Mapping[str, Values], seed: int) -> dict[str, Interval]:
     """Mean and interval of every figure, and precision as the ratio of mean movements (docs/metrics.md)."""
     figures = {
-        name: point(values["run"], 1) if list(values) == ["run"] else bootstrap_mean(_array(values), seed=seed)
+        name: point(values["run"], 1)
+        if list(values) == ["run"]
+        else bootstrap_mean(_array(values), groups=groups_of(name, values), seed=seed)
         for name, values in named.items()
         if values
     }
@@ -349,7 +353,12 @@ def best_rival(figure: str, ours: Values, rivals: Mapping[str, Mapping[str, Valu
     if not keys:
         return None
     both = (np.array([side[key] for key in keys]) for side in (ours, theirs))
-    return Difference(rival, bootstrap_difference(*both, seed=seed))
+    return Difference(rival, bootstrap_difference(*both, groups=groups_of(figure, keys), seed=seed))
+
+
+def groups_of(figure: str, keys: Iterable[str]) -> list[str] | None:
+    """The dialogue of every unit where units are films or tracks of one; None where they stand for themselves."""
+    return [key.split(":")[0] for key in keys] if figure.startswith(DIALOGUES) else None
 
 
 def versions() -> dict[str, str]:

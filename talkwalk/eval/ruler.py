@@ -10,7 +10,7 @@ from talkwalk.bands import Band
 from talkwalk.eval.controllability import spread
 from talkwalk.index.catalog import Catalog
 from talkwalk.index.metadata_distance import MetadataTable
-from talkwalk.projection.steps import names_in
+from talkwalk.projection.steps import AMOUNTS, names_in
 from talkwalk.projection.validation import Movement, rank_table
 from talkwalk.schema import Row
 
@@ -56,6 +56,16 @@ class Ruler:
         others = np.abs(np.delete(moved, self.axes[axis]))
         on, off = sign * moved[self.axes[axis]], others[np.isfinite(others)]
         return Movement(np.array([on if np.isfinite(on) else 0.0]), np.array([off.mean() if len(off) else 0.0]))
+
+    def room(self, start: str, axis: str, sign: int) -> float:
+        """Catalogue ranks that are left of an item one way; NaN without a value."""
+        here = float(self.ranks[self.row[start], self.axes[axis]])
+        return 1 - here if sign > 0 else here
+
+    def asked_ranks(self, start: str, axis: str, sign: int, grade: str | None, *, step: float) -> float:
+        """Catalogue ranks that a steer asks for from an item: what its grade says of `step`, at most the room."""
+        room = self.room(start, axis, sign)
+        return room if grade == "most" else min(step * AMOUNTS.get(grade or "", 1.0), room)
 
     def share(self, shown: Sequence[str], attribute: str, value: str) -> float:
         """Share of the answer's items that have a category; 0 of none."""

@@ -116,6 +116,11 @@ class SteeringLanguage:
         named = (w for part in (self.grades, self.variety) for wordings in part.values() for w in wordings)
         return {*directed, *framed, *named, *(w for name in LISTS for w in getattr(self, name))}
 
+    def shared(self) -> set[str]:
+        """What belongs to every split: comparatives, and how categories are called."""
+        compared = {w for sides in self.comparatives.values() for side in sides for w in side}
+        return compared | {w for c in self.categories.values() for names in c.names.values() for w in names}
+
 
 LISTS = ("stay", "back", "next", "wish", "keep", "first", "between", "joins", "tastes")
 NEEDED = ("stay", "back", "next", "wish")  # a domain without these cannot be walked

@@ -50,8 +50,8 @@ def test_alone_means_beside_the_target_only(config):
 def test_an_idea_that_is_left_out_changes_the_settings(name):
     used = ProjectionConfig(
         space="", catalog="", descriptions="", out="", epochs=1, batch_size=8, lr=1e-3,
-        context=ContextDropoutConfig(retell=0.7, unheard=0.5), utterances=UtterancesConfig(rank=16),
-        walks=WalksConfig(endings=12, returns=3),
+        context=ContextDropoutConfig(retell=0.7, unheard=0.5), walks=WalksConfig(endings=12, returns=3),
+        utterances=UtterancesConfig(rank=16, start="a/bundle", epochs=0),
     )  # fmt: skip
     assert settings_of(Variant("x", without=(name,)), used) != used
 

@@ -145,6 +145,30 @@ class Cheat(Hearing):
         return self.ranks.sum(axis=1)
 
 
+class Stuck(Hearing):
+    """Shows the same ten items, whatever is said."""
+
+    name = "stuck"
+
+    def answer(self, dialogue, k):
+        return Answer(tuple(self.ids[:k]), self.vectors[0])
+
+    def scores(self, dialogue):
+        return -np.arange(len(self.ids), dtype=float)
+
+
+class Silent(Hearing):
+    """Shows nothing."""
+
+    name = "silent"
+
+    def answer(self, dialogue, k):
+        return Answer((), None)
+
+    def scores(self, dialogue):
+        return np.zeros(len(self.ids))
+
+
 @pytest.fixture(scope="module")
 def world():
     """300 films, and what is said about them."""
@@ -160,9 +184,10 @@ def walker(world):
 
 @pytest.fixture(scope="module")
 def measured(world, walker):
-    """Every figure of the four."""
+    """Every figure of all of them."""
     results = []
-    for system in (Perfect(LANGUAGE, walker), Random(), Deaf(LANGUAGE, walker), Cheat(LANGUAGE, walker)):
+    heard = [kind(LANGUAGE, walker) for kind in (Perfect, Deaf, Cheat, Stuck, Silent)]
+    for system in (heard[0], Random(), *heard[1:]):
         system.fit(world.catalog)
         for part in (measure_simulated, measure_live, measure_space):
             found = part(system, world)
@@ -234,6 +259,23 @@ class TestDeaf:
 
     def test_ignores_grades_of_diversity(self, measured):
         assert value(measured, "deaf", "diversity_gradient") == 0
+
+
+class TestStuck:
+    def test_shows_what_was_shown_and_brings_nothing_back(self, measured):
+        assert value(measured, "stuck", "reversibility/returned") == 0
+        assert value(measured, "stuck", "steering_aim") < value(measured, "perfect", "steering_aim")
+
+
+class TestSilent:
+    def test_is_judged_by_all_that_was_asked_and_gets_nothing(self, measured):
+        for figure in ("direction", "steering_precision", "r10"):
+            found, perfect = (measured.figures[name][figure] for name in ("silent", "perfect"))
+            assert (found.value, found.units) == (0, perfect.units), figure
+        assert value(measured, "silent", "direction/live") == value(measured, "silent", "steering_precision/live") == 0
+        assert value(measured, "silent", "steering_aim") == pytest.approx(0)
+        assert value(measured, "silent", "switch_share") == 0
+        assert value(measured, "silent", "first_turn_relevance") == 0
 
 
 class TestCheat:

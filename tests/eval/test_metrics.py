@@ -65,6 +65,14 @@ class TestIntervals:
         assert bootstrap_mean(values, seed=3) == bootstrap_mean(values, seed=3)
         assert bootstrap_mean(values, seed=3) != bootstrap_mean(values, seed=4)
 
+    def test_units_of_one_group_are_drawn_together(self):
+        values, groups = np.array([1.0, 1.0, 1.0, 0.0]), ["a", "a", "a", "b"]
+        found = bootstrap_mean(values, groups=groups, seed=0)
+        assert found == Interval(0.75, 0.0, 1.0, 4)  # two groups: half of the draws hold one of them only
+        alone = bootstrap_mean(values, groups=list("abcd"), seed=0)
+        assert alone.value == 0.75 and alone.low > 0
+        assert bootstrap_difference(values, np.zeros(4), groups=groups) == found
+
     def test_a_figure_of_any_kind(self):
         values = np.array([0.0, 1.0, 10.0])
         found = bootstrap(lambda chosen: float(values[chosen].max()), 3)
@@ -230,7 +238,7 @@ class TestPrecision:
 
     def test_movement_of_recorded_steers_written_out(self, catalog):
         steer = turn(StepKind.DIRECTION, "year", -1, shown=("8", "9"))
-        moved = control.steering_movement([session(turn(shown=("5", "6")), steer), session(steer)], catalog)
+        moved = control.steering_movement([session(turn(shown=("5", "6")), steer), session(steer)], Ruler(catalog))
         year, rating = catalog.ranks("year"), catalog.ranks("rating")
         assert moved.on_axis == pytest.approx([year["5"] - (year["8"] + year["9"]) / 2])  # the second has no start
         assert moved.off_axis == pytest.approx([abs((rating["8"] + rating["9"]) / 2 - rating["5"])])
@@ -249,8 +257,16 @@ class TestReversibility:
         assert found.recovery == pytest.approx([1, 0.5, 0, 0])
         assert found.returned == pytest.approx([1, 0.5, 0, 0])
 
+    def test_what_was_shown_in_between_did_not_come_back(self):
+        kinds = (None, StepKind.DIRECTION, StepKind.BACK)
+        always = session(*(turn(kind, shown=("1", "2")) for kind in kinds))
+        shown = (("1", "2"), ("2", "3"), ("1", "2"))
+        partly = session(*(turn(kind, shown=ids) for kind, ids in zip(kinds, shown, strict=True)))
+        assert control.steering_reversibility([always, partly]).returned == pytest.approx([0, 0.5])
+
     def test_without_a_position_only_the_items_count(self):
-        turns = [turn(kind, position=None) for kind in (None, StepKind.DIRECTION, StepKind.BACK)]
+        kinds = {None: "1", StepKind.DIRECTION: "2", StepKind.BACK: "1"}
+        turns = [turn(kind, shown=(item,), position=None) for kind, item in kinds.items()]
         found = control.steering_reversibility([session(*turns)])
         assert np.isnan(found.cosine).all() and np.isnan(found.recovery).all()
         assert found.returned == [1.0]

@@ -14,8 +14,17 @@ from talkwalk.eval.system import Answer, Dialogue, Placed, best
 from talkwalk.files import atomic_folder, read_json
 from talkwalk.index.catalog import Catalog
 from talkwalk.modules import load_module, save_module
-from talkwalk.projection.projection_head import BACK, CURRENT, FIRST, SLOTS, AbsoluteHead, AnchoredHead, build_head
-from talkwalk.projection.validation import Answers, as_answers, members, ranges_of, ruled_out
+from talkwalk.projection.projection_head import (
+    BACK,
+    CURRENT,
+    FIRST,
+    SLOTS,
+    AbsoluteHead,
+    AnchoredHead,
+    Projected,
+    build_head,
+)
+from talkwalk.projection.validation import as_answers, members, ranges_of, ruled_out
 
 
 class UtteranceHead(Placed):
@@ -43,24 +52,27 @@ class UtteranceHead(Placed):
         self._has, self._ranges = members(known), ranges_of(known, self.space.ranges)
 
     def position(self, dialogue: Dialogue) -> np.ndarray:
-        return self._read(dialogue).positions[0]
+        return as_answers(self._projected(dialogue)).positions[0]
 
     def answer(self, dialogue: Dialogue, k: int) -> Answer:
         """The nearest items, of the categories that the words ask for and without those that they refuse."""
-        read = self._read(dialogue)
+        projected = self._projected(dialogue)
+        read = as_answers(projected)
         scores = np.where(ruled_out(read, self._has, k, self._ranges)[0], -np.inf, self.vectors @ read.positions[0])
-        ids = best(scores, self.ids, dialogue.seen, k)
+        back = bool((projected.returns > 0).any())  # who goes back may show again what was shown
+        ids = best(scores, self.ids, frozenset() if back else dialogue.seen, k)
         return Answer(tuple(i for i in ids if np.isfinite(scores[self._row[i]])), read.positions[0])
 
     @torch.inference_mode()
-    def _read(self, dialogue: Dialogue) -> Answers:
+    def _projected(self, dialogue: Dialogue) -> Projected:
         state = self.space.heard([dialogue.text or " "])
         anchors = np.zeros((1, SLOTS, self.space.dim), dtype=np.float32)
         anchors[0, CURRENT] = start(self.space, self.vectors, self._row, dialogue)
         anchors[0, BACK] = self._before(dialogue)
         if dialogue.turns and dialogue.turns[0].shown:
             anchors[0, FIRST] = self.vectors[self._row[dialogue.turns[0].shown[0]]]
-        return as_answers(self.head(torch.as_tensor(state), torch.as_tensor(anchors)))
+        read: Projected = self.head(torch.as_tensor(state), torch.as_tensor(anchors))
+        return read
 
     def _before(self, dialogue: Dialogue) -> np.ndarray:
         """Where the conversation stood before the last turn, zero at its beginning."""
