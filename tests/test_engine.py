@@ -349,6 +349,21 @@ class TestWhatIsKeptTo:
         assert back.kept == (HORROR,)
         assert "still" not in back.explain(), "it was not there a turn ago"
 
+    def test_what_is_asked_for_on_the_way_back_is_asked_for(self, say, films):
+        say(films[True][0], asked=[HORROR])
+        say(films[True][1])
+        say(films[False][0], asked=[WESTERN])
+        back = say(films[False][1], returns=BACK, asked=[WESTERN], text="go back, and westerns please")
+        assert back.asked == (WESTERN,) and back.kept == ()
+
+    def test_going_on_from_where_it_stood_before_goes_on_with_what_held_there(self, say, films):
+        before = say(films[True][0], asked=[HORROR]).items[0].id
+        say(films[False][0], without=[HORROR])
+        turn = say(films[True][1], text="go back, but older", moves=YEARS_BACK)
+        assert turn.named == (before,)
+        assert turn.without == () and turn.kept == (HORROR,)
+        assert "Horror" in turn.items[0].metadata["genre"]
+
     def test_going_back_to_the_start_takes_it_back(self, say, films):
         say(films[True][0], asked=[HORROR])
         assert say(films[False][0], returns=BACK).kept == ()
@@ -493,6 +508,54 @@ def test_where_going_back_leads(recommender):
         assert len(session.turns) == said
         assert (returns(session, BACK), returns(session, FIRST), returns(session, None)) == (back, first, None)
         session.say("older", k=4)
+
+
+def test_the_first_answer_is_the_first_that_showed_something(recommender):
+    session = recommender.session(history=["4"])
+    assert session.say("whatever", where={"year": (1, 2)}).items == []
+    first = session.say("a comedy", k=3)
+    session.say("older", k=3)
+    goes_back(recommender, FIRST)
+    back = session.say("like the first one", k=3)
+    assert back.items[0].id == first.items[0].id  # which would be hidden as seen before
+    np.testing.assert_allclose(back.position, recommender.item_vector(first.items[0].id), atol=1e-5)
+
+
+def test_there_is_no_going_back_to_what_was_removed(recommender):
+    session = recommender.session(history=["4"])
+    first = session.say("a comedy", k=3)
+    hears(recommender, without=[HORROR])
+    others = [session.say("no horror", k=3)]
+    hears(recommender)
+    others.append(session.say("older", k=3))
+    recommender.remove_items([first.items[0].id])
+    goes_back(recommender, FIRST)
+    on = session.say("like the first one", k=3)  # walks on
+    assert HORROR in on.without
+    assert not set(shown(on)) & {i for turn in (first, *others) for i in shown(turn)}
+
+
+def test_an_answer_without_items_is_passed_over(recommender):
+    session = recommender.session(history=["4"])
+    before = session.say("a comedy", k=3)
+    assert session.say("newer", k=3, where={"year": (1, 2)}).items == []
+    after = session.say("older", k=3)
+    assert after.trace == movement_trace(recommender.catalog, shown(before), shown(after))
+    assert "first answer" not in after.explain()
+    session.say("newer", k=3, where={"year": (1, 2)})
+    assert session.say("like the second one, but older", k=3).named == (after.items[1].id,)
+
+
+def test_going_back_is_not_heard_as_a_request_for_what_it_goes_back_to(recommender):
+    session = recommender.session(history=["4"])
+    hears(recommender, asked=[HORROR])
+    session.say("something frightening", k=3)
+    hears(recommender)
+    session.say("older", k=3)
+    goes_back(recommender, BACK)
+    back = session.say("go back", k=3)
+    assert back.asked == (HORROR,) and back.heard == ()
+    assert back.sure > 0.9
 
 
 def test_going_back_twice_goes_back_twice(recommender):
@@ -953,6 +1016,19 @@ def test_another_schema_is_refused(bundle, catalog, backend):
     other = Catalog(dataclasses.replace(catalog.schema, items=fewer), catalog.items.drop(columns="rating"))
     with pytest.raises(ValueError, match="trained for item attributes"):
         Recommender(bundle, other, backend)
+
+
+def test_a_folder_of_the_same_name_hides_no_shipped_bundle(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "music").mkdir()
+    assert find_bundle("music") == SHIPPED / "music"
+
+
+def test_what_nothing_may_be_trained_on_stays_so(bundle, backend, tmp_path):
+    whole = make_catalog()
+    told = Catalog(whole.schema, whole.items, whole.users, whole.interactions, "the publisher's terms")
+    Recommender(bundle, told, backend).catalog.save(tmp_path / "kept")
+    assert Catalog.load(tmp_path / "kept").evaluation_only == "the publisher's terms"
 
 
 def test_unknown_bundles_are_named(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,6 +31,9 @@ ROWS = {
     "long": ("To Wong Foo, Thanks for Everything!", "Kidron"),
     "list": ("Schindler's List", "Spielberg"),
     "alien": ("Alien", "Scott"),
+    "amelie": ("Amélie", "Björk"),
+    "chihiro": ("千と千尋の神隠し", "宮崎"),
+    "istanbul": ("İstanbul Hatırası", "Nobody"),
 }
 
 
@@ -48,6 +53,10 @@ def names() -> NamedItems:
         ("like the usual suspects", ["usual"]),
         ("like Usual Suspects please", ["usual"]),
         ("more like Heat and Ronin", ["heat", "ronin"]),
+        (unicodedata.normalize("NFD", "like Amélie, but newer"), ["amelie"]),
+        (unicodedata.normalize("NFD", "anything by Björk"), ["amelie"]),
+        ("like 千と千尋の神隠し", ["chihiro"]),
+        ("like İstanbul Hatırası", ["istanbul"]),
         ("similar to Heat, Ronin or the usual suspects, but older", ["heat", "ronin", "usual"]),
         ("in the style of Hamlet", ["hamlet1", "hamlet2"]),
         ("like 2001: A Space Odyssey", ["space"]),

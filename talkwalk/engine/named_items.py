@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -82,7 +83,7 @@ class NamedItems:
 
     def find(self, text: str, *, refused: bool = False) -> list[Named]:
         """Every name that the text compares with or keeps to, in the order of the words; or those that it refuses."""
-        text = POSSESSIVE.sub("", text)
+        text = _plain(text)
         words = list(_words(text))
         found: list[Named] = []
         start, last = 0, None  # what stood before the name that has just ended, if one has
@@ -109,7 +110,7 @@ class NamedItems:
 
 def may_name(text: str) -> bool:
     """Whether a text has words that may stand before a name; without them nothing need be searched."""
-    words = list(_words(POSSESSIVE.sub("", text)))
+    words = list(_words(_plain(text)))
     return any(_cue(words, place) or _cue(words, place, True) for place in range(len(words)))
 
 
@@ -121,12 +122,17 @@ def _words(text: str) -> Iterator[_Word]:
         yield _Word(_fold(match[0]), match[0], mark, match.start(), end)
 
 
+def _plain(text: str) -> str:
+    """Without "'s", and with every accent in one sign with its letter, however it was typed."""
+    return POSSESSIVE.sub("", unicodedata.normalize("NFC", text))
+
+
 def _fold(text: str) -> str:
     return text.casefold().replace("’", "'")
 
 
 def _key(text: str) -> tuple[str, ...]:
-    return _folded(WORD.findall(_fold(POSSESSIVE.sub("", text))))
+    return _folded([_fold(word) for word in WORD.findall(_plain(text))])
 
 
 def _folded(words: Sequence[str]) -> tuple[str, ...]:
@@ -166,9 +172,9 @@ def _is_name(part: Sequence[_Word], key: Sequence[str], cue: tuple[str, ...]) ->
 
 
 def _has_capitals(words: Sequence[_Word]) -> bool:
-    """Whether every word that carries meaning has a capital or a digit."""
+    """Whether every word that carries meaning has a capital, a digit, or a letter that has no capital form."""
     telling = [word.written for word in words if word.folded not in COMMON] or [word.written for word in words]
-    return all(word[0].isupper() or word[0].isdigit() for word in telling)
+    return not any(word[0].islower() for word in telling)
 
 
 def _goes_on(words: Sequence[_Word], end: int) -> bool:

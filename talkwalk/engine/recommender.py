@@ -420,4 +420,4 @@ def _fit_to(bundle: Bundle, catalog: Catalog) -> Catalog:
     if ours != theirs:
         raise ValueError(f"the bundle was trained for item attributes {ours}, the catalogue has {theirs}")
     users = catalog.users if set(catalog.users.columns) <= set(bundle.space.schema.users) else None
-    return Catalog(bundle.space.schema, catalog.items, users, catalog.interactions)
+    return Catalog(bundle.space.schema, catalog.items, users, catalog.interactions, catalog.evaluation_only)

@@ -22,6 +22,7 @@ class Ask(NamedTuple):
     Attributes:
         told: The words as they are read, "this one" where they point at what was shown.
         pointed: Ids of what they point at.
+        earlier: The turn that they go on from where that is not the last one.
     """
 
     text: str
@@ -32,6 +33,7 @@ class Ask(NamedTuple):
     diversity: float
     told: str
     pointed: tuple[str, ...]
+    earlier: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

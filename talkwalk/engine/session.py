@@ -181,17 +181,16 @@ class Session:
             anchors[CURRENT] = rec.middle([name.ids for name in named])
         return anchors, named
 
-    def _pointed(self, text: str) -> tuple[str, tuple[str, ...]]:
-        """The words as they are read, and ids of the items shown before that they point at."""
-        rec, turns = self._recommender, self.turns
-        found = pointed_at(text, len(turns[-1].items) if turns else 0, rec.catalog.schema.noun)
-        opening = next((turn.items for turn in turns if turn.items), [])
-        before = turns[self._before()].items if len(turns) > 1 else []
-        answers = {OPENING: opening[:1], PREVIOUS: before[:1]}
-        ids = [item.id for place in found.places for item in answers.get(place, turns[-1].items[place : place + 1])]
+    def _pointed(self, text: str) -> tuple[str, tuple[str, ...], int | None]:
+        """The words as they are read, ids of the items shown that they point at, and the turn that they go back to."""
+        rec, turns, shown = self._recommender, self.turns, self._last_shown()
+        found = pointed_at(text, len(shown), rec.catalog.schema.noun)
+        earlier = {OPENING: self._first_turn(), PREVIOUS: self._before() if len(turns) > 1 else None}
+        answers = {place: [] if turn is None else turns[turn].items[:1] for place, turn in earlier.items()}
+        ids = [item.id for place in found.places for item in answers.get(place, shown[place : place + 1])]
         if len(ids) < len(found.places) or not all(i in rec.index for i in ids):  # never there, or removed since
-            return text, ()
-        return found.text, tuple(ids)
+            return text, (), None
+        return found.text, tuple(ids), earlier.get(found.places[0]) if len(found.places) == 1 else None
 
     def _answer(
         self, ask: Ask, meant: Reading, read: Reading, start: np.ndarray, named: Sequence[NamedItem],
@@ -199,7 +198,7 @@ class Session:
     ) -> Turn:  # fmt: skip
         """Find the answer to what was meant, and remember it with what was read."""
         rec = self._recommender
-        allowed = self._allowed(meant, ask.text, named, ask.k, ask.exclude, among)
+        allowed = self._allowed(meant, ask, named, among)
         found = allowed.read
         spread = ask.diversity or STRENGTH * found.spread
         items = rec.search(found.position, ask.k, allowed.hidden, allowed.among, spread)
@@ -207,7 +206,8 @@ class Session:
         trace = movement_trace(rec.catalog, self._last_answer(), [item.id for item in items])
         earlier = self._returns_to(found)
         moves = dict(zip((a.name for a in rec.catalog.schema.ordered), meant.moves, strict=False))
-        heard, otherwise = followed(read.senses, moves if earlier is None else {}, found.asked, meant.without)
+        asked = [category for category in meant.asked if category not in allowed.without]  # not what was gone back to
+        heard, otherwise = followed(read.senses, moves if earlier is None else {}, asked, meant.without)
         turn = Turn(
             ask.text, items, found.position, trace, clock.laps, rec.catalog.schema,
             found.spread, tuple(found.asked), tuple(sorted(allowed.without)), tuple(found.within),
@@ -226,22 +226,20 @@ class Session:
         self._anchor = None
         return turn
 
-    def _allowed(
-        self, read: Reading, text: str, named: Sequence[NamedItem], k: int, exclude: Collection[str],
-        among: Collection[str] | None,
-    ) -> _Allowed:  # fmt: skip
+    def _allowed(self, read: Reading, ask: Ask, named: Sequence[NamedItem], among: Collection[str] | None) -> _Allowed:
         """What may answer a turn: of what the words ask for, and of what was asked for and refused before."""
-        rec = self._recommender
-        without, read = self._refused(read), self._as_before(read)
+        rec, k = self._recommender, ask.k
+        then = self._under(read, ask)
+        without, read = self._refused(read, then), self._as_before(read)
         read = read._replace(asked=[category for category in read.asked if category not in without])
-        unwanted = self._unwanted(read, text, named)
+        unwanted = self._unwanted(ask.text, named, then)
         titles = frozenset(i for name in named if name.attribute == rec.catalog.schema.title for i in name.ids)
-        hidden = {*exclude, *self._seen(read), *rec.catalog.having(without), *titles, *unwanted}
-        by = self._made_by(read, named)
+        hidden = {*ask.exclude, *self._seen(read), *rec.catalog.having(without), *titles, *unwanted}
+        by = self._made_by(read, ask, named, then)
         made = by - hidden if among is None else (by - hidden).intersection(among)
         enough = min(k, len(made)) if made else k
         fitting = rec.among_asked(read.asked, read.within, sorted(made) or among, hidden, enough)
-        kept = self._held(read, without)
+        kept = self._held(read, without, then)
         if self._returns_to(read) is None:
             # whoever asked for jazz and now says "faster" walks on from there; what else is said may lead away from it
             if any(read.moves) and not named and self._anchor is None:
@@ -312,54 +310,72 @@ class Session:
         elif self._anchor == item_id:
             self._anchor = None
 
+    def _last_shown(self) -> list[Item]:
+        """The last answer that had items which are still there: an empty one is passed over."""
+        index = self._recommender.index
+        answers = (turn.items for turn in reversed(self.turns))
+        return next((items for items in answers if any(item.id in index for item in items)), [])
+
     def _last_answer(self) -> list[str]:
-        if self._said:
-            return [item.id for item in self._said[-1].turn.items]
-        return self.history[-1:]
+        """Ids that the next answer is compared with."""
+        return [item.id for item in self._last_shown()] or self.history[-1:]
+
+    def _first_turn(self) -> int | None:
+        """The first turn that showed something, if its first item is still there to go back to."""
+        turns = self.turns
+        opening = next((place for place, turn in enumerate(turns) if turn.items), None)
+        return None if opening is None or turns[opening].items[0].id not in self._recommender.index else opening
 
     def _returns_to(self, read: Reading) -> int | None:
         """The earlier turn that is gone back to: the one before the last, or the first; None for going on."""
         if read.returns is None or len(self._said) < 2:
             return None
-        return 0 if read.returns == FIRST else self._before()
+        return self._first_turn() if read.returns == FIRST else self._before()
+
+    def _under(self, read: Reading, ask: Ask) -> Said | None:
+        """The turn whose refusals, makers and categories hold on: the last, or the one that is gone back to.
+
+        "Go back, but newer" goes on from where it stood before, with what held there.
+        """
+        earlier = self._returns_to(read)
+        earlier = ask.earlier if earlier is None else earlier
+        return self._said[-1 if earlier is None else earlier] if self._said else None
 
     def _before(self) -> int:
         """The turn before the one at which the conversation stands: after "go back", that of the turn gone back to."""
         return max(self._said[-1].stands - 1, 0)
 
     def _as_before(self, read: Reading) -> Reading:
-        """The reading; on the way back with the categories, ranges and spread that the earlier turn kept to."""
+        """The reading; on the way back with the categories, ranges and spread of the earlier turn, or else its own."""
         if read.returns != BACK or len(self._said) < 2:
             return read
         earlier = self._said[self._before()].turn
-        return read._replace(asked=list(earlier.asked), within=list(earlier.within), spread=earlier.spread)
+        return read._replace(
+            asked=read.asked or list(earlier.asked), within=read.within or list(earlier.within), spread=earlier.spread
+        )
 
-    def _refused(self, read: Reading) -> frozenset[Named]:
+    def _refused(self, read: Reading, then: Said | None) -> frozenset[Named]:
         """Categories that must not be shown: refused now or before, and not asked for since."""
-        earlier = self._returns_to(read)
-        before = self._said[-1 if earlier is None else earlier].without if self._said else frozenset()
+        before = then.without if then else frozenset()
         return (before - set(read.asked)) | set(read.without)
 
-    def _unwanted(self, read: Reading, text: str, named: Sequence[NamedItem]) -> frozenset[str]:
+    def _unwanted(self, text: str, named: Sequence[NamedItem], then: Said | None) -> frozenset[str]:
         """Items that must not be shown because of who made them: refused now or before, and not asked for since."""
-        earlier = self._returns_to(read)
-        before = self._said[-1 if earlier is None else earlier].unwanted if self._said else frozenset()
+        before = then.unwanted if then else frozenset()
         refused = (i for name in self._recommender.named(text, refused=True) for i in name.ids)
         return (before - {i for name in named for i in name.ids}).union(refused)
 
-    def _made_by(self, read: Reading, named: Sequence[NamedItem]) -> frozenset[str]:
+    def _made_by(self, read: Reading, ask: Ask, named: Sequence[NamedItem], then: Said | None) -> frozenset[str]:
         """Items of the makers that the words keep to; on the way back, of those that the earlier turn kept to."""
         by = frozenset(i for name in named if name.made_by for i in name.ids)
-        earlier = self._returns_to(read)
-        return by if by or earlier is None else self._said[earlier].by
+        back = self._returns_to(read) is not None or ask.earlier is not None
+        return by if by or then is None or not back else then.by
 
-    def _held(self, read: Reading, without: Collection[Named]) -> tuple[Named, ...]:
+    def _held(self, read: Reading, without: Collection[Named], then: Said | None) -> tuple[Named, ...]:
         """Categories asked for before that still hold: until others are asked for, or they are refused."""
-        if read.asked or not self._said:
+        if read.asked or then is None:
             return ()
-        earlier = self._returns_to(read)
-        then = self._said[-1 if earlier is None else earlier].turn
-        return tuple(category for category in then.held if category not in without)
+        return tuple(category for category in then.turn.held if category not in without)
 
     def _seen(self, read: Reading) -> set[str]:
         """Ids that must not be shown; going back allows what the earlier turn showed."""
