@@ -10,7 +10,7 @@ from typing import Any
 
 from talkwalk.contrastive.descriptions import copy_descriptions
 from talkwalk.contrastive.space import Space
-from talkwalk.files import atomic_folder, read_json
+from talkwalk.files import atomic_folder, check_only, read_json
 from talkwalk.model_card import model_card
 from talkwalk.modules import SHORT, load_module, save_module
 from talkwalk.projection.anchor_decoder import AnchorDecoder
@@ -78,7 +78,7 @@ class Bundle:
         Raises:
             ValueError: If `folder` exists and holds something else than a bundle.
         """
-        _check_target(Path(folder))
+        check_target(Path(folder))
         if descriptions is None and self.folder is not None and (self.folder / "descriptions").is_dir():
             descriptions = self.folder / "descriptions"
         with atomic_folder(Path(folder)) as temporary:
@@ -152,11 +152,11 @@ def find_bundle(name: str | Path) -> Path:
     """Folder of a bundle by shipped name, folder, or Hub repository id (downloaded once)."""
     if (Path(name) / "config.json").is_file():
         return Path(name)
-    if Path(name).is_dir():
-        raise FileNotFoundError(f"{name} is not a bundle: it has no config.json")
     shipped = sorted(p.name for p in SHIPPED.iterdir() if (p / "config.json").is_file()) if SHIPPED.is_dir() else []
     if str(name) in shipped:
         return SHIPPED / str(name)
+    if Path(name).is_dir():
+        raise FileNotFoundError(f"{name} is not a bundle: it has no config.json")
     text = str(name)
     if text.count("/") != 1 or text.startswith((".", "/")):
         raise FileNotFoundError(f"no bundle {text!r}: it must be a shipped name {shipped}, a folder, or a Hub id")
@@ -171,20 +171,14 @@ def find_bundle(name: str | Path) -> Path:
         ) from error
 
 
-def _check_target(folder: Path) -> None:
+def check_target(folder: Path) -> None:
     """Raise `ValueError` if the folder, which will be replaced whole, holds anything but a bundle."""
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file: give a folder for the bundle")
-    if not folder.exists() or not any(folder.iterdir()):
-        return
     try:
         settings = read_json(folder / "config.json")
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         settings = {}
     ours = {*settings.get("files", {}), "config.json", "README.md"} if "schema_fingerprint" in settings else set()
-    foreign = [path for path in _files(folder) if path.relative_to(folder).as_posix() not in ours]
-    if foreign:
-        raise ValueError(f"{folder} holds other files, such as {foreign[0].name}: give a new folder for the bundle")
+    check_only(folder, ours, "the bundle")
 
 
 def _files(folder: Path) -> list[Path]:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,10 @@ def cache_folder() -> Path:
 def atomic_folder(target: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `target` that takes its place when the block ends well.
 
-    An exception inside the block leaves `target` as it was and removes the temporary folder.
+    An exception inside the block leaves `target` as it was and removes the temporary folder. A link stays a link: the
+    folder that it leads to is replaced.
     """
+    target = target.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
@@ -43,6 +45,22 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_only(folder: Path, ours: Collection[str], what: str) -> None:
+    """Raise `ValueError` if a folder that will be replaced whole holds anything else than `ours`.
+
+    Args:
+        folder: May be missing or empty.
+        ours: Paths inside it, with slashes.
+        what: What the folder is for, such as "the bundle".
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file: give a folder for {what}")
+    found = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file())
+    foreign = next((name for name in found if name not in ours), None)
+    if foreign is not None:
+        raise ValueError(f"{folder} holds other files, such as {foreign}: give a new folder for {what}")
 
 
 def _let_others_read(folder: Path) -> None:

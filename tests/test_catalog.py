@@ -170,6 +170,9 @@ def test_every_kind_of_condition(things, where, ids):
         ({"tags": "z"}, r"unknown value of 'tags' 'z' \(known: a, b, c\)"),
         ({"price": (5, 4)}, r"where\['price'\] must be \(low, high\) with low up to high, got \(5, 4\)"),
         ({"price": (True, 4)}, r"where\['price'\] must be \(low, high\) with numbers"),
+        ({"tags": [["a"]]}, r"where\['tags'\] must be a value or a list of them, got \[\['a'\]\]"),
+        ({"tags": np.array(["a"])}, r"where\['tags'\] must be a value or a list of them"),
+        ({"color": pd.Series(["red"])}, r"where\['color'\] must be a value or a list of them"),
         ([("price", 4)], "where must be a mapping"),
     ],
 )
@@ -295,6 +298,15 @@ def test_saving_again_replaces_the_folder(tmp_path, things):
     Catalog(THINGS, things.items.loc[["1"]]).save(tmp_path / "catalog")
     loaded = Catalog.load(tmp_path / "catalog")
     assert loaded.ids == ["1"] and loaded.interactions is None
+
+
+def test_other_files_are_not_saved_over(tmp_path, things):
+    (tmp_path / "thesis.txt").write_text("ten years")
+    with pytest.raises(
+        ValueError, match=r"holds other files, such as thesis\.txt: give a new folder for the catalogue"
+    ):
+        things.save(tmp_path)
+    assert (tmp_path / "thesis.txt").is_file()
 
 
 def test_missing_files_are_named(tmp_path, things):

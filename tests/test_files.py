@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from talkwalk.files import atomic_file, atomic_folder, cache_folder, write_json
+from talkwalk.files import atomic_file, atomic_folder, cache_folder, check_only, write_json
 
 
 @pytest.fixture
@@ -56,6 +56,29 @@ def test_an_exception_leaves_the_old_folder(target, before):
         raise RuntimeError("half way")
     assert names(target.parent) == (["target"] if before else [])
     assert not before or (target / "a.txt").read_text() == "old"
+
+
+def test_a_link_stays_a_link(target):
+    real = target.with_name("version-1")
+    real.mkdir(parents=True)
+    target.symlink_to(real)
+    for name in ("old.txt", "new.txt"):
+        with atomic_folder(target) as temporary:
+            (temporary / name).write_text(name)
+    assert target.is_symlink() and names(real) == ["new.txt"]
+    assert names(target.parent) == ["target", "version-1"]
+
+
+def test_what_is_not_ours_is_not_replaced(tmp_path):
+    check_only(tmp_path / "new", (), "the report")
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "page.md").write_text("ours")
+    check_only(tmp_path, ("inner/page.md",), "the report")
+    (tmp_path / "thesis.txt").write_text("ten years")
+    with pytest.raises(ValueError, match=r"holds other files, such as thesis\.txt: give a new folder for the report"):
+        check_only(tmp_path, ("inner/page.md",), "the report")
+    with pytest.raises(ValueError, match=r"thesis\.txt is a file: give a folder for the report"):
+        check_only(tmp_path / "thesis.txt", (), "the report")
 
 
 def test_a_failed_move_leaves_the_old_folder(target, monkeypatch):

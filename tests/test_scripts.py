@@ -288,7 +288,8 @@ def test_unknown_datasets_and_foreign_folders_are_refused(script, tmp_path):
 
 
 def test_users_are_added_and_replaced(script, songs):
-    generic(songs / "songs.csv", songs / "schema.yaml", "sku").save(songs / "catalog")
+    plain = generic(songs / "songs.csv", songs / "schema.yaml", "sku")
+    Catalog(plain.schema, plain.items, evaluation_only="the terms").save(songs / "catalog")
     prepare = script("prepare_user_profiles").prepare
     (songs / "users.csv").write_text("user_id,age,job\n1,20,nurse\n2,,cook\n")
     (songs / "more.jsonl").write_text('{"user_id": 2, "age": 33}\n{"user_id": 3, "job": "cook"}\n')
@@ -298,6 +299,7 @@ def test_users_are_added_and_replaced(script, songs):
     assert [catalog.user(u) for u in ("1", "2", "3")] == [{"age": 20.0, "job": "nurse"}, {"age": 33.0}, {"job": "cook"}]
     assert catalog.schema.users["job"].values == ("cook", "nurse")
     assert catalog.ids == ["007", "008", "009"]
+    assert catalog.evaluation_only == "the terms"
 
 
 def test_users_need_a_schema_that_knows_them(script, songs):

@@ -31,6 +31,8 @@ from talkwalk.datasets.movielens_1m import movielens_1m
 from talkwalk.datasets.movielens_csv import movielens_csv
 from talkwalk.datasets.spotify import spotify
 from talkwalk.datasets.steam import steam
+from talkwalk.files import check_only
+from talkwalk.index.catalog import FILES
 from talkwalk.schema import Schema, unknown
 
 
@@ -102,8 +104,7 @@ def prepare(config: CatalogConfig) -> None:
 
 def check_target(out: Path) -> None:
     """Raise `ValueError` unless `out` is new, empty, or a catalogue: saving replaces the whole folder."""
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / "items.parquet").is_file()):
-        raise ValueError(f"out must be a new folder or a catalogue, but {out} holds other files")
+    check_only(out, FILES, "out")
 
 
 def contents(folder: Path) -> str:

@@ -32,7 +32,7 @@ def with_users(catalog: Catalog, profiles: pd.DataFrame) -> Catalog:
     users = pd.concat(tables).reindex(columns=list(catalog.schema.users)).infer_objects()
     fitted = catalog.schema.fit(pd.DataFrame(), users).users  # the items' own ranks stay as they are
     schema = dataclasses.replace(catalog.schema, users=fitted)
-    return Catalog(schema, catalog.items, users, catalog.interactions)
+    return Catalog(schema, catalog.items, users, catalog.interactions, catalog.evaluation_only)
 
 
 def movielens_profiles(path: str, catalog: Catalog) -> pd.DataFrame:

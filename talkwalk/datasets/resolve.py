@@ -40,7 +40,7 @@ def open_catalog(name: str | Path) -> Catalog:
     Raises:
         FileNotFoundError: If `name` is neither a folder nor a built-in catalogue, or its data is not installed.
     """
-    if Path(name).is_dir():
+    if Path(name).is_dir() and (str(name) not in BUILT_IN or (Path(name) / "items.parquet").is_file()):
         return Catalog.load(name)
     if str(name) not in BUILT_IN:
         raise FileNotFoundError(f"{unknown('catalogue', str(name), BUILT_IN)}, and no such folder")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 
 from talkwalk.bands import Band
-from talkwalk.files import atomic_folder
+from talkwalk.files import atomic_folder, check_only
 from talkwalk.schema import Attribute, Kind, Row, Schema, check_value, is_missing, unknown
 
 INTERACTION_COLUMNS = ("user_id", "item_id", "timestamp")
 
 EVALUATION_ONLY = "evaluation_only.txt"  # in the folder of a catalogue that nothing may be trained on
+TABLES = ("items", "users", "interactions")
+FILES = ("schema.yaml", EVALUATION_ONLY, *(f"{name}.parquet" for name in TABLES))  # what such a folder holds
 
 
 class Catalog:
@@ -146,6 +148,8 @@ class Catalog:
                 raise ValueError(f"where[{name!r}] must be a string or a list of them, got {condition!r}")
             wanted = _values(condition)
             for value in wanted:
+                if isinstance(value, Iterable) and not isinstance(value, str):
+                    raise ValueError(f"where[{name!r}] must be a value or a list of them, got {condition!r}")
                 if is_missing(value):
                     raise ValueError(f"where[{name!r}] must be a value, got {value!r}")
                 check_value(attribute, value)
@@ -219,7 +223,12 @@ class Catalog:
         return hashlib.sha256(self.schema.fingerprint().encode() + content).hexdigest()[:16]
 
     def save(self, folder: str | Path) -> None:
-        """Write schema.yaml and the parquet tables; the folder appears whole or not at all."""
+        """Write schema.yaml and the parquet tables; the folder appears whole or not at all.
+
+        Raises:
+            ValueError: If `folder` holds something else than a catalogue.
+        """
+        check_only(Path(folder), FILES, "the catalogue")
         with atomic_folder(Path(folder)) as temporary:
             self.schema.save(temporary / "schema.yaml")
             self.items.to_parquet(temporary / "items.parquet")
@@ -243,7 +252,7 @@ class Catalog:
                 f"no catalogue at {folder}: it needs schema.yaml and items.parquet; "
                 "data/scripts/prepare_catalog.py makes one"
             )
-        tables = {n: _read(folder / f"{n}.parquet") for n in ("items", "users", "interactions")}
+        tables = {n: _read(folder / f"{n}.parquet") for n in TABLES}
         items = tables["items"]
         assert items is not None  # checked above
         terms = (folder / EVALUATION_ONLY).read_text().strip() if (folder / EVALUATION_ONLY).is_file() else ""

@@ -42,9 +42,9 @@ def locate(name: str) -> Path:
     Raises:
         FileNotFoundError: If there is no such model here, with what to do.
     """
-    if Path(name).is_dir():
-        return _local(Path(name))
     known = KNOWN.get(name)
+    if Path(name).is_dir() and (known is None or (Path(name) / "config.json").is_file()):
+        return _local(Path(name))
     if known is not None and known.wheel is not None:
         wheel = wheel_folder(known.wheel)
         if wheel is not None:
