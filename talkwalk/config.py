@@ -283,7 +283,8 @@ class UtterancesConfig:
     reader_lr: float = 1e-3
 
     def __post_init__(self) -> None:
-        _positive(self, "count", "batch_size", "lr", "reader_lr", *(() if self.start else ("epochs",)))
+        learns = ("epochs",) if self.rank and not self.start else ()
+        _positive(self, "count", "batch_size", "lr", "reader_lr", *learns)
         _not_negative(self, "rank", "directions", "epochs")
         if self.start and not self.rank:
             raise ValueError(f"rank must be that of the additions in {self.start!r} where start is set, got 0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -242,11 +243,18 @@ def started(folder, **settings) -> UtterancesConfig:
     return dataclasses.replace(CONFIG, start=str(folder), **settings)
 
 
+def save_with(space, adapted, folder):
+    """What a bundle holds of a space whose encoder is adapted."""
+    folder.mkdir()
+    space.adapted = adapted
+    space.save(folder)
+    space.adapted = None
+
+
 def test_an_encoder_may_begin_with_the_additions_of_a_bundle(space, walker, tmp_path):
     bundle = tmp_path / "bundle"
-    bundle.mkdir()
     given = randomised(space.sentences)
-    given.save(bundle)
+    save_with(space, given, bundle)
     taken = fit(space, walker, tmp_path / "taken", started(bundle, epochs=0))
     assert taken.cache_name() == given.cache_name()
     learned = fit(space, walker, tmp_path / "learned", started(bundle, epochs=1, lr=1e-6)).additions()
@@ -257,9 +265,8 @@ def test_an_encoder_may_begin_with_the_additions_of_a_bundle(space, walker, tmp_
 
 def test_a_run_that_began_elsewhere_is_not_gone_on_with(space, walker, tmp_path):
     for name, size in (("one", 1.0), ("two", 0.5)):
-        (tmp_path / name).mkdir()
         weights = {key: size * value for key, value in randomised(space.sentences).additions().items()}
-        AdaptedSentences(space.sentences, 4, weights).save(tmp_path / name)
+        save_with(space, AdaptedSentences(space.sentences, 4, weights), tmp_path / name)
     fit(space, walker, tmp_path / "run", started(tmp_path / "one", epochs=1))
     with pytest.raises(ValueError, match="other settings"):
         fit(space, walker, tmp_path / "run", started(tmp_path / "two", epochs=1))
@@ -268,9 +275,14 @@ def test_a_run_that_began_elsewhere_is_not_gone_on_with(space, walker, tmp_path)
 def test_what_cannot_be_begun_with_names_itself(space, walker, tmp_path):
     with pytest.raises(ValueError, match=r"utterances.start must be a bundle with adapted sentences, got .*nowhere"):
         fit(space, walker, tmp_path, started(tmp_path / "nowhere"))
-    randomised(space.sentences, rank=2).save(tmp_path)
+    bundle = tmp_path / "bundle"
+    save_with(space, randomised(space.sentences, rank=2), bundle)
     with pytest.raises(ValueError, match=r"utterances.rank must be 2 as in .*, got 4"):
-        fit(space, walker, tmp_path / "run", started(tmp_path))
+        fit(space, walker, tmp_path / "run", started(bundle))
+    told = json.loads((bundle / "space.json").read_text())
+    (bundle / "space.json").write_text(json.dumps(told | {"text_encoder": "another"}))
+    with pytest.raises(ValueError, match=r"must be of the space's sentence encoder, .*, got 'another'"):
+        fit(space, walker, tmp_path / "run", started(bundle, rank=2))
     with pytest.raises(ValueError, match="rank must be that of the additions"):
         UtterancesConfig(start="somewhere")
 

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 from tqdm import tqdm
 
-from talkwalk.bundle import Bundle, LanguageModelId
+from talkwalk.bundle import Bundle, LanguageModelId, check_target
 from talkwalk.checkpoint import load_checkpoint, run_settings, save_checkpoint
 from talkwalk.config import CONFIG_DIR, HoldoutConfig, LossWeights, ProjectionConfig, register, to_object
 from talkwalk.contrastive.descriptions import Descriptions, load_descriptions
@@ -171,6 +171,8 @@ def prepare(config: ProjectionConfig, backend: HiddenStateBackend) -> Material:
             f"the space {config.space} was trained on another schema than {config.catalog} has: train it again"
         )
     holdout = space_holdout(Path(config.space))
+    if config.utterances.start:
+        check_start(Path(config.utterances.start), holdout)
     descriptions = load_descriptions(config.descriptions, catalog.schema)
     language = load_steering(config.descriptions, catalog.schema)
     space.learn_names({name: category.names for name, category in language.categories.items()})
@@ -234,6 +236,17 @@ def unseen_walks(
     return draw_walks(walker, people, config.walks.test, np.random.default_rng([TEST_SEED, users is Split.VALID]))
 
 
+def check_start(bundle: Path, holdout: HoldoutConfig) -> None:
+    """Raise `ValueError` where a bundle's encoder was trained on wordings that this run keeps for judging."""
+    told = HoldoutConfig(**read_json(bundle / "config.json")["configs"]["contrastive"]["holdout"])
+    theirs, ours = ((h.wordings, h.valid) for h in (told, holdout))
+    if theirs != ours:
+        raise ValueError(
+            f"utterances.start must hold out the same wordings as the space, got {theirs} in {bundle} (test and "
+            f"validation shares) and {ours} in the space: its encoder has learned what would be judged by"
+        )
+
+
 def space_holdout(folder: Path) -> HoldoutConfig:
     """What Phase 1 kept from training; Phase 2 keeps the same."""
     return HoldoutConfig(**read_json(folder / "contrastive_config.json")["holdout"])
@@ -288,6 +301,8 @@ def fresh_head(kind: str, material: Material, config: ProjectionConfig) -> Head:
 
 def train(config: ProjectionConfig) -> dict[str, dict[str, float]]:
     """Train the head once per seed and the baselines with the first one, whose default head becomes `out/bundle`."""
+    if config.ship:
+        check_target(Path(config.ship))
     backend = LanguageModel.load(config.llm, device=pick_device(config.device))
     material = prepare(config, backend)
     out, runs = Path(config.out), []

@@ -22,6 +22,7 @@ from talkwalk.checkpoint import load_checkpoint, run_settings, save_checkpoint
 from talkwalk.config import LossWeights, UtterancesConfig
 from talkwalk.contrastive.adapted_sentences import AdaptedSentences
 from talkwalk.contrastive.space import Space
+from talkwalk.files import read_json
 from talkwalk.projection.introductions import introductions
 from talkwalk.projection.labels import Labels, labels_of
 from talkwalk.projection.losses import intent_terms
@@ -135,9 +136,14 @@ def untrained_or_started(space: Space, config: UtterancesConfig, folder: Path) -
     """The space's sentence encoder with untrained additions, or with those that the config starts from."""
     if not config.start:
         return AdaptedSentences(space.sentences, config.rank, cache=folder)
-    started = AdaptedSentences.load(Path(config.start), space.sentences, folder)
+    start = Path(config.start)
+    started = AdaptedSentences.load(start, space.sentences, folder)
     if started is None:
         raise ValueError(f"utterances.start must be a bundle with adapted sentences, got {config.start!r}")
+    base = read_json(start / "space.json").get("text_encoder")
+    if space.sentences.learned or base != space.sentences.name:
+        own = "one that learned" if space.sentences.learned else repr(space.sentences.name)
+        raise ValueError(f"utterances.start must be of the space's sentence encoder, {own}, got {base!r}")
     if started.rank != config.rank:
         raise ValueError(f"utterances.rank must be {started.rank} as in {config.start}, got {config.rank}")
     return started
