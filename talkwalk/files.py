@@ -57,7 +57,7 @@ def check_only(folder: Path, ours: Collection[str], what: str) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file: give a folder for {what}")
-    found = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file())
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     foreign = next((name for name in found if name not in ours), None)
     if foreign is not None:
         raise ValueError(f"{folder} holds other files, such as {foreign}: give a new folder for {what}")
