@@ -102,10 +102,11 @@ class Bundle:
                 "metrics": self.metrics,
                 "files": {p.relative_to(temporary).as_posix(): _sha(p) for p in _files(temporary)},
             }
-            (temporary / "config.json").write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
-            (temporary / "README.md").write_text(
-                model_card(settings, self.space.schema, license, name or Path(folder).name)
-            )
+            written = json.dumps(settings, indent=2, sort_keys=True) + "\n"
+            (temporary / "config.json").write_text(written)
+            # of what was written, in its order, so that the card can be made again from it
+            card = model_card(json.loads(written), self.space.schema, license, name or Path(folder).name)
+            (temporary / "README.md").write_text(card)
 
     @classmethod
     def load(cls, name: str | Path) -> Bundle:

@@ -292,4 +292,4 @@ def test_what_cannot_be_begun_with_names_itself(space, walker, tmp_path):
 )
 def test_impossible_settings_name_themselves(field, value):
     with pytest.raises(ValueError, match=field):
-        UtterancesConfig(**{field: value})
+        UtterancesConfig(**{"rank": 4, field: value})

@@ -969,6 +969,15 @@ def test_a_shipped_card_says_what_opens_the_bundle(name):
     assert card == model_card(settings, Schema.load(folder / "schema.yaml"), license, name)
 
 
+def test_a_card_can_be_made_again_from_what_was_saved(bundle, tmp_path):
+    figure = {"value": 0.5, "low": 0.4, "high": 0.6}
+    metrics = {"projection": {"b": figure, "a": figure}, "contrastive": {"c": figure}}
+    dataclasses.replace(bundle, metrics=metrics).save(tmp_path / "mine")
+    settings = json.loads((tmp_path / "mine" / "config.json").read_text())
+    card = (tmp_path / "mine" / "README.md").read_text()
+    assert card == model_card(settings, bundle.space.schema, "apache-2.0", "mine")
+
+
 def test_no_foreign_file_is_overwritten(bundle, tmp_path):
     """Many folders hold a config.json; what is replaced must be a bundle and nothing else."""
     folder = tmp_path / "app"
