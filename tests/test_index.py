@@ -348,7 +348,9 @@ class TestIndexFiles:
         FlatIndex(2).save(folder)
         assert len(FlatIndex.load(folder)) == 0
         (folder / "thesis.txt").write_text("years of work")
-        with pytest.raises(ValueError, match=r"nothing but an index, got 'thesis\.txt' in .*index"):
+        with pytest.raises(
+            ValueError, match=r"index holds other files, such as thesis\.txt: give a new folder for the index"
+        ):
             FlatIndex(2).save(folder)
         assert (folder / "thesis.txt").read_text() == "years of work"
 

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
-from prepare_catalog import check_target
 
 from talkwalk.config import CONFIG_DIR, MusicCatalogConfig, register, to_object
 from talkwalk.datasets.synthetic_music import synthetic_music
-from talkwalk.index.catalog import Catalog
+from talkwalk.index.catalog import Catalog, check_target
 
 
 def make(config: MusicCatalogConfig) -> Catalog:

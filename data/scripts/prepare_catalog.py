@@ -31,8 +31,7 @@ from talkwalk.datasets.movielens_1m import movielens_1m
 from talkwalk.datasets.movielens_csv import movielens_csv
 from talkwalk.datasets.spotify import spotify
 from talkwalk.datasets.steam import steam
-from talkwalk.files import check_only
-from talkwalk.index.catalog import FILES
+from talkwalk.index.catalog import check_target
 from talkwalk.schema import Schema, unknown
 
 
@@ -100,11 +99,6 @@ def prepare(config: CatalogConfig) -> None:
         raise ValueError(unknown("dataset", config.dataset, WRITERS))
     check_target(Path(config.out))
     WRITERS[config.dataset](config)
-
-
-def check_target(out: Path) -> None:
-    """Raise `ValueError` unless `out` is new, empty, or a catalogue: saving replaces the whole folder."""
-    check_only(out, FILES, "out")
 
 
 def contents(folder: Path) -> str:

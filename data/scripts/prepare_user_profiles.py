@@ -12,13 +12,12 @@ from pathlib import Path
 import hydra
 import pandas as pd
 from omegaconf import DictConfig
-from prepare_catalog import check_target
 
 from talkwalk.config import CONFIG_DIR, UserProfilesConfig, register, to_object
 from talkwalk.datasets.generic import read_table, typed_rows
 from talkwalk.datasets.movielens import frequencies
 from talkwalk.datasets.movielens_1m import movielens_1m_users
-from talkwalk.index.catalog import Catalog
+from talkwalk.index.catalog import Catalog, check_target
 from talkwalk.schema import unknown
 from talkwalk.splits import Split
 

@@ -235,7 +235,7 @@ class Session:
         unwanted = self._unwanted(ask.text, named, then)
         titles = frozenset(i for name in named if name.attribute == rec.catalog.schema.title for i in name.ids)
         hidden = {*ask.exclude, *self._seen(read), *rec.catalog.having(without), *titles, *unwanted}
-        by = self._made_by(read, ask, named, then)
+        by = self._made_by(named, then)
         made = by - hidden if among is None else (by - hidden).intersection(among)
         enough = min(k, len(made)) if made else k
         fitting = rec.among_asked(read.asked, read.within, sorted(made) or among, hidden, enough)
@@ -365,11 +365,10 @@ class Session:
         refused = (i for name in self._recommender.named(text, refused=True) for i in name.ids)
         return (before - {i for name in named for i in name.ids}).union(refused)
 
-    def _made_by(self, read: Reading, ask: Ask, named: Sequence[NamedItem], then: Said | None) -> frozenset[str]:
+    def _made_by(self, named: Sequence[NamedItem], then: Said | None) -> frozenset[str]:
         """Items of the makers that the words keep to; on the way back, of those that the earlier turn kept to."""
         by = frozenset(i for name in named if name.made_by for i in name.ids)
-        back = self._returns_to(read) is not None or ask.earlier is not None
-        return by if by or then is None or not back else then.by
+        return by if by or then is None or then is self._said[-1] else then.by
 
     def _held(self, read: Reading, without: Collection[Named], then: Said | None) -> tuple[Named, ...]:
         """Categories asked for before that still hold: until others are asked for, or they are refused."""
@@ -395,9 +394,9 @@ class Session:
             anchors[CURRENT] = rec.item_vector(current)
         elif self.user:
             anchors[CURRENT] = rec.encode_users([self.user])[0]
-        first = next((turn.items[0].id for turn in self.turns if turn.items), None)
-        if first is not None and first in rec.index:
-            anchors[FIRST] = rec.item_vector(first)
+        first = self._first_turn()
+        if first is not None:
+            anchors[FIRST] = rec.item_vector(self.turns[first].items[0].id)
         if len(self._said) >= 2:
             anchors[BACK] = self._said[self._before()].turn.position
         elif self._said:

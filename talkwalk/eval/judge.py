@@ -41,7 +41,7 @@ class Judge:
             cases: What was asked.
             answers: Ids, the best first, one answer per case.
         """
-        answered = list(zip(cases, answers, strict=True))
+        turns = list(zip(cases, answers, strict=True))
         figures: dict[str, Values] = {}
 
         def hits(name: str, kinds: Sequence[StepKind], places: int) -> None:
@@ -56,12 +56,12 @@ class Judge:
         figures["nearest_neighbour_accuracy"] = self._accuracy(cases, answers)
         figures["switch_share"] = {
             c.key: self.ruler.share(ids, str(c.step.subject), str(c.step.value))
-            for c, ids in answered
+            for c, ids in turns
             if c.step.kind is StepKind.SWITCH
         }
         shown = {i for ids in answers for i in ids}
         figures["coverage"] = {"run": len(shown) / len(self.catalog)}
-        return figures | self._steers(answered) | self._first(answered)
+        return figures | self._steers(turns) | self._first(turns)
 
     def _accuracy(self, cases: Sequence[Case], answers: Sequence[Sequence[str]]) -> Values:
         asked = [(c, ids) for c, ids in zip(cases, answers, strict=True) if c.step.kind in CHANGES]
@@ -71,10 +71,10 @@ class Judge:
         wanted = np.array([self.row[c.step.target] for c, _ in asked])
         return dict(zip((c.key for c, _ in asked), nearest_neighbour_accuracy(first, wanted).tolist(), strict=True))
 
-    def _steers(self, answered: Sequence[tuple[Case, Sequence[str]]]) -> dict[str, Values]:
+    def _steers(self, turns: Sequence[tuple[Case, Sequence[str]]]) -> dict[str, Values]:
         """Figures of the turns along an ordered attribute; who shows nothing has moved nothing."""
         keys, moves, asked = [], [], []
-        for case, ids in answered:
+        for case, ids in turns:
             if case.step.kind is not StepKind.DIRECTION or case.start is None:
                 continue
             axis, sign = str(case.step.subject), int(case.step.value or 0)
@@ -95,9 +95,9 @@ class Judge:
         }
         return {name: dict(zip(keys, array.tolist(), strict=True)) for name, array in named.items()}
 
-    def _first(self, answered: Sequence[tuple[Case, Sequence[str]]]) -> dict[str, Values]:
+    def _first(self, turns: Sequence[tuple[Case, Sequence[str]]]) -> dict[str, Values]:
         """First turns of people without history."""
-        first = [(c, ids) for c, ids in answered if c.step.kind is StepKind.WISH and not c.seen]
+        first = [(c, ids) for c, ids in turns if c.step.kind is StepKind.WISH and not c.seen]
         values = {
             case.key: float(
                 first_turn_relevance(

@@ -228,7 +228,7 @@ class Catalog:
         Raises:
             ValueError: If `folder` holds something else than a catalogue.
         """
-        check_only(Path(folder), FILES, "the catalogue")
+        check_target(Path(folder))
         with atomic_folder(Path(folder)) as temporary:
             self.schema.save(temporary / "schema.yaml")
             self.items.to_parquet(temporary / "items.parquet")
@@ -257,6 +257,11 @@ class Catalog:
         assert items is not None  # checked above
         terms = (folder / EVALUATION_ONLY).read_text().strip() if (folder / EVALUATION_ONLY).is_file() else ""
         return cls(Schema.load(folder / "schema.yaml"), items, tables["users"], tables["interactions"], terms)
+
+
+def check_target(folder: Path) -> None:
+    """Raise `ValueError` if the folder, which saving a catalogue replaces whole, holds anything else."""
+    check_only(folder, FILES, "the catalogue")
 
 
 def present(row: Mapping[Any, Any]) -> dict[str, Any]:

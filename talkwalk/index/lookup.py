@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from talkwalk.files import atomic_folder
+from talkwalk.files import atomic_folder, check_only
 from talkwalk.index.contract import Hits, Ids, Scope, Selection
 from talkwalk.index.ids import IdTable, PackedIds
 from talkwalk.index.locks import ReadWriteLock
-from talkwalk.index.storage import ORDER_FILE, VECTORS_FILE, check_target, read_meta, write_meta, write_rows
+from talkwalk.index.storage import ALL_FILES, ORDER_FILE, VECTORS_FILE, read_meta, write_meta, write_rows
 from talkwalk.index.vectors import VectorBlocks
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class FlatIndex:
 
     def save(self, folder: str | Path) -> None:
         """Write arrays and meta.json; `folder` must be new, empty or hold an index saved before."""
-        check_target(Path(folder))
+        check_only(Path(folder), ALL_FILES, "the index")
         with self._writers, atomic_folder(Path(folder)) as temporary:
             self._write(temporary)
             settings = {"kind": self.kind, "dim": self.dim, "count": len(self), **self._settings()}

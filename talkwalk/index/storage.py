@@ -19,13 +19,6 @@ LARGE = (VECTORS_FILE, CODES_FILE)  # what is mapped and not read where an index
 ALL_FILES = {META_FILE, VECTORS_FILE, ORDER_FILE, LISTS_FILE, CODES_FILE, *ID_FILES}
 
 
-def check_target(folder: Path) -> None:
-    """Raise `ValueError` if the folder, which will be replaced whole, holds anything but an index."""
-    foreign = {f.name for f in folder.iterdir()} - ALL_FILES if folder.exists() else set()
-    if foreign:
-        raise ValueError(f"folder must hold nothing but an index, got {min(foreign)!r} in {folder}")
-
-
 def write_meta(folder: Path, settings: dict[str, Any]) -> None:
     """Describe the files that lie in the folder."""
     files = {f.name: {"bytes": f.stat().st_size, "sha256": _digest(f)} for f in sorted(folder.iterdir())}

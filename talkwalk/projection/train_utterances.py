@@ -113,7 +113,7 @@ def fit_utterances(
     """
     own = dataclasses.replace(walker)  # which deals its own wordings: what walks say does not depend on it
     torch.manual_seed(seed)
-    adapted = untrained_or_started(space, config, folder)
+    adapted = starting_encoder(space, config, folder)
     if not config.epochs:
         return adapted
     reader = Reader(int(space.shape["sentence_dim"]), space, walker.config.step).to(device)
@@ -132,7 +132,7 @@ def fit_utterances(
     return adapted
 
 
-def untrained_or_started(space: Space, config: UtterancesConfig, folder: Path) -> AdaptedSentences:
+def starting_encoder(space: Space, config: UtterancesConfig, folder: Path) -> AdaptedSentences:
     """The space's sentence encoder with untrained additions, or with those that the config starts from."""
     if not config.start:
         return AdaptedSentences(space.sentences, config.rank, cache=folder)
